@@ -1,0 +1,158 @@
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+/// Set by the kernel while a producer still writes the record.
+const BUSY: u32 = 1 << 31;
+/// Set by the kernel on a record that was discarded.
+const DISCARD: u32 = 1 << 30;
+const RECORD_HEADER: usize = 8;
+
+/// Why a ring could not be mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The size is not one a ring can have.
+    #[error("ring size {0} is not a power of two of at least a page")]
+    BadSize(usize),
+    /// The descriptor is not a ring of that size, or memory ran out.
+    #[error("cannot map the ring's {part}: {source}")]
+    Map {
+        /// Which of its mappings.
+        part: &'static str,
+        /// The system's reason.
+        source: rustix::io::Errno,
+    },
+}
+
+/// A mapped `BPF_MAP_TYPE_RINGBUF`.
+#[derive(Debug)]
+pub struct Ring {
+    fd: OwnedFd,
+    consumer: Mapping,
+    producer: Mapping,
+    size: usize,
+    page: usize,
+}
+
+impl Ring {
+    /// Maps the ring behind `fd`, whose data area has `size` bytes.
+    pub fn map(fd: OwnedFd, size: usize) -> Result<Self, RingError> {
+        let page = rustix::param::page_size();
+        if !size.is_power_of_two() || size < page {
+            return Err(RingError::BadSize(size));
+        }
+        let consumer =
+            Mapping::new(&fd, 0, page, ProtFlags::READ | ProtFlags::WRITE).map_err(|source| RingError::Map {
+                part: "consumer page",
+                source,
+            })?;
+        // The kernel maps the data area twice in a row, so that a record that wraps is contiguous for the reader.
+        let producer = Mapping::new(&fd, page as u64, page + 2 * size, ProtFlags::READ)
+            .map_err(|source| RingError::Map { part: "data", source })?;
+        Ok(Ring {
+            fd,
+            consumer,
+            producer,
+            size,
+            page,
+        })
+    }
+
+    /// Bytes of the data area.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Bytes that wait to be read.
+    pub fn pending(&self) -> usize {
+        let produced = self.producer.counter(0).load(Ordering::Acquire);
+        produced.wrapping_sub(self.consumer.counter(0).load(Ordering::Acquire))
+    }
+
+    /// Hands each finished record to `on_record`, at most `limit` of them; returns how many there were.
+    ///
+    /// A record is released only after `on_record` has returned, and again if it panics it is not released: the next
+    /// reader sees it. Takes `&mut self` because a ring has one reader.
+    pub fn read(&mut self, limit: usize, mut on_record: impl FnMut(&[u8])) -> usize {
+        let mut count = 0;
+        let mut position = self.consumer.counter(0).load(Ordering::Acquire);
+        while count < limit && position != self.producer.counter(0).load(Ordering::Acquire) {
+            let offset = self.page + (position & (self.size - 1));
+            let header = self.producer.header(offset).load(Ordering::Acquire);
+            if header & BUSY != 0 {
+                break;
+            }
+            let length = (header & !(BUSY | DISCARD)) as usize;
+            if header & DISCARD == 0 {
+                on_record(self.producer.bytes(offset + RECORD_HEADER, length.min(self.size)));
+                count += 1;
+            }
+            position = position.wrapping_add((length + RECORD_HEADER).next_multiple_of(8));
+            self.consumer.counter(0).store(position, Ordering::Release);
+        }
+        count
+    }
+}
+
+impl AsFd for Ring {
+    /// Readable when records wait (and a producer asked for a wake-up).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A shared mapping that is unmapped when dropped.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: *mut c_void,
+    length: usize,
+}
+
+// SAFETY: the mapping is shared memory that stays valid until dropped; all access is through atomics or, for records, by
+// the single reader that holds `&mut Ring`.
+unsafe impl Send for Mapping {}
+// SAFETY: shared references only give out atomics, and bytes that the kernel no longer writes.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    pub(crate) fn new(fd: &OwnedFd, offset: u64, length: usize, protection: ProtFlags) -> rustix::io::Result<Self> {
+        // SAFETY: a fresh mapping at an address that the kernel chooses touches no memory of ours.
+        let base = unsafe { mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, fd, offset)? };
+        Ok(Mapping { base, length })
+    }
+
+    /// The naturally aligned counter at `offset`.
+    pub(crate) fn counter(&self, offset: usize) -> &AtomicUsize {
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.length,
+            "counter outside of the mapping"
+        );
+        // SAFETY: in bounds and aligned by the assertion; the kernel accesses it with single 8-byte loads and stores.
+        unsafe { &*self.base.cast::<u8>().add(offset).cast::<AtomicUsize>() }
+    }
+
+    fn header(&self, offset: usize) -> &AtomicU32 {
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.length,
+            "record header outside of the mapping"
+        );
+        // SAFETY: in bounds and aligned by the assertion; the kernel publishes it with a 4-byte exchange.
+        unsafe { &*self.base.cast::<u8>().add(offset).cast::<AtomicU32>() }
+    }
+
+    fn bytes(&self, offset: usize, length: usize) -> &[u8] {
+        assert!(offset + length <= self.length, "record outside of the mapping");
+        // SAFETY: in bounds by the assertion; the record is committed and the kernel does not write it before the
+        // consumer position has passed it, which only the holder of `&mut Ring` moves.
+        unsafe { std::slice::from_raw_parts(self.base.cast::<u8>().add(offset), length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that `new` made, and nothing borrows from it any more. A failure leaves it mapped,
+        // which harms nobody.
+        let _ = unsafe { munmap(self.base, self.length) };
+    }
+}

@@ -1,0 +1,2 @@
+//! vmtests
+fn main() {}
