@@ -1,0 +1,27 @@
+# What the build, the tests and the virtual machines need of the distribution: the one place that says so. Sourced by
+# setup.sh. An entry is `command-or-file:package`; a package is installed only where the command or file is missing.
+
+# clang compiles the eBPF programs, libelf and zlib are linked into the loader, mold links everything else.
+BUILD=(
+  gcc:gcc
+  clang:clang
+  mold:mold
+  pkg-config:pkg-config
+  make:make
+  /usr/include/libelf.h:libelf-dev
+  /usr/include/zlib.h:zlib1g-dev
+  /usr/include/linux/bpf.h:linux-libc-dev
+)
+
+# The runtimes and servers that the tests run as a user would.
+TESTS=(
+  g++:g++
+  curl:curl
+  wrk:wrk
+)
+
+# An emulator for the kernels of scripts/kernels.sh, without its recommended packages: no screen, no sound.
+VM=(
+  qemu-system-x86_64:qemu-system-x86
+  /usr/share/seabios/bios-256k.bin:seabios
+)

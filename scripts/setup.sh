@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs what is missing for: build, test, vm (each includes nothing of the others). Asks apt nothing when all is there.
+#   usage: scripts/setup.sh GROUP...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/packages.sh
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+# As root where we are root; otherwise by sudo, which may ask for a password.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Waits for another apt instead of failing, and asks no questions.
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 "$@"
+}
+
+present() {
+  case "$1" in
+    /*) [ -e "$1" ] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# The packages of the group, named by its array, whose command or file is missing.
+missing_of() {
+  local -n group="$1"
+  local entry
+  for entry in "${group[@]}"; do
+    present "${entry%%:*}" || echo "${entry#*:}"
+  done
+}
+
+[ $# -gt 0 ] || fail "usage: scripts/setup.sh {build|test|vm}..."
+missing=()
+for group in "$@"; do
+  case "$group" in
+    build) names=BUILD ;;
+    test) names=TESTS ;;
+    vm) names=VM ;;
+    *) fail "unknown group '$group': build, test or vm" ;;
+  esac
+  mapfile -t -O "${#missing[@]}" missing < <(missing_of "$names")
+done
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what provides: ${missing[*]}"
+  echo "setup: installing ${missing[*]}"
+  apt update
+  apt install --no-install-recommends "${missing[@]}"
+fi
+
+command -v cargo >/dev/null || fail "a Rust toolchain is missing: cargo is not in PATH"
+case " $* " in
+  *" vm "*) scripts/kernels.sh ;;
+esac

@@ -1,0 +1,161 @@
+//! Runs the guest's program: as init of a virtual machine, or as an ordinary process on this machine's kernel.
+
+use anyhow::{Context, Result};
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+use vmtests::{
+    cpio::Archive,
+    kernels::Series,
+    protocol::{Message, Outcome},
+    report::Results,
+};
+
+/// How much of the console a failure shows.
+const CONSOLE_TAIL_LINES: usize = 40;
+
+/// What the kernel is told: to end the machine on a panic, and to leave out what costs an emulated CPU most.
+const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on";
+
+/// Runs the tests on this machine's kernel.
+pub fn run_host(program: &Path, only: &str, deadline: Duration) -> Result<Results> {
+    let mut command = Command::new(program);
+    command.args(["--all", "--only", only]).stdin(Stdio::null());
+    let mut results = Results {
+        title: "host".into(),
+        ..Results::default()
+    };
+    converse(command, deadline, &mut results)?;
+    Ok(results)
+}
+
+/// Boots `image` with `program` as init, and runs the tests there.
+pub fn run_virtual(
+    title: String,
+    series: Option<&'static Series>,
+    image: &Path,
+    program: &Path,
+    only: &str,
+    deadline: Duration,
+) -> Result<Results> {
+    let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let (initramfs, console) = (scratch.path().join("initramfs"), scratch.path().join("console"));
+    let program = std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    std::fs::write(&initramfs, archive(&program)).context("cannot write the initramfs")?;
+
+    let mut results = Results {
+        title,
+        series,
+        ..Results::default()
+    };
+    let ended = converse(qemu(image, &initramfs, &console, only), deadline, &mut results)?;
+    if !ended || !results.finished {
+        let what = if ended {
+            "ended before its time"
+        } else {
+            "did not end in time"
+        };
+        let running = results.running.as_deref().unwrap_or("no test");
+        let tail = std::fs::read(&console).map(|bytes| tail(&bytes)).unwrap_or_default();
+        results.trouble = Some(format!(
+            "the machine {what}, while running {running}; its console says:\n{tail}"
+        ));
+    }
+    Ok(results)
+}
+
+fn archive(program: &[u8]) -> Vec<u8> {
+    let mut archive = Archive::default();
+    archive.directory("dev");
+    // The kernel opens this for init before anything is mounted.
+    archive.device("dev/console", 5, 1);
+    archive.program("init", program);
+    archive.finish()
+}
+
+fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+        .args(["-accel", "tcg,thread=multi", "-m", "1G", "-smp", "2"])
+        // Everything the emulator has, but five-level page tables, which only make each page walk longer.
+        .args(["-cpu", "max,la57=off"])
+        .arg("-kernel")
+        .arg(image)
+        .arg("-initrd")
+        .arg(initramfs)
+        .args(["-append", &format!("{COMMAND_LINE} vmtests.only={only}")])
+        // The kernel's messages and the tests' results on a serial port each, so that neither cuts the other in two.
+        .args(["-serial", &format!("file:{}", console.display()), "-serial", "stdio"])
+        .stdin(Stdio::null());
+    command
+}
+
+/// Reads the protocol until the program ends. False if it had to be ended at the deadline.
+fn converse(mut command: Command, deadline: Duration, results: &mut Results) -> Result<bool> {
+    let begin = Instant::now();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let lines = read_lines(child.stdout.take().context("no pipe to the program")?);
+    loop {
+        let left = deadline.saturating_sub(begin.elapsed());
+        match lines.recv_timeout(left) {
+            Ok(line) => {
+                if let Some(message) = Message::parse(&line) {
+                    announce(&results.title, &message, begin.elapsed());
+                    results.accept(message);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                child.wait().context("cannot wait for the program")?;
+                println!("{}: {:6.1} s  ended", results.title, begin.elapsed().as_secs_f64());
+                return Ok(true);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                child.kill().context("cannot end the program")?;
+                child.wait().context("cannot wait for the program")?;
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn read_lines(stdout: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = Vec::new();
+        while stdout.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
+
+fn announce(title: &str, message: &Message, at: Duration) {
+    let at = at.as_secs_f64();
+    match message {
+        Message::Hello { release } => println!("{title}: {at:6.1} s  running Linux {release}"),
+        Message::Ended { test, outcome } => match outcome {
+            Outcome::Passed => println!("{title}: {at:6.1} s  {test} ... ok"),
+            Outcome::Absent(why) => println!("{title}: {at:6.1} s  {test} ... absent: {why}"),
+            Outcome::Failed(_) => println!("{title}: {at:6.1} s  {test} ... FAILED"),
+        },
+        Message::Started { .. } | Message::Verified { .. } | Message::Finished => {}
+    }
+}
+
+fn tail(console: &[u8]) -> String {
+    let text = String::from_utf8_lossy(console);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(CONSOLE_TAIL_LINES)..].join("\n")
+}

@@ -1,0 +1,29 @@
+//! The kernels that the tests run on, and what each is known to lack.
+
+/// A series of kernels that `scripts/kernels.sh` fetches.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Major and minor version, as in the directory's name.
+    pub name: &'static str,
+    /// Tests that must end as "absent" here. Any other must pass: on a known kernel a facility that vanishes is a failure,
+    /// and so is one that appears, since then the fallback is no longer proven.
+    pub absent: &'static [&'static str],
+}
+
+/// Every series that is part of a full run.
+pub const SERIES: &[Series] = &[
+    Series {
+        name: "6.1",
+        // uprobe.multi came with 6.6.
+        absent: &["uprobe_multi_counts_calls"],
+    },
+    Series {
+        name: "6.12",
+        absent: &[],
+    },
+];
+
+/// The series that a directory or a person names.
+pub fn series(name: &str) -> Option<&'static Series> {
+    SERIES.iter().find(|series| series.name == name)
+}

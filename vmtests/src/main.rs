@@ -1,2 +1,0 @@
-//! vmtests
-fn main() {}
