@@ -1,1 +1,23 @@
-//! config
+//! The collector's configuration: the OpenTelemetry Collector's YAML, a subset with the same names, defaults and meaning.
+//!
+//! A configuration goes through two forms. [`Node`] is what was written, with the position of every key; it is parsed
+//! from YAML ([`Node::parse`]) or built in code ([`Node::map`]). [`Config`] is its validated structure: components by id
+//! and the pipelines that refer to them. What a component's own settings mean is the component's affair, which reads them
+//! through a [`Section`]. Errors are collected, never returned one by one, and each names its key and its line.
+//!
+//! Nothing here does I/O and nothing here knows a component.
+
+#![forbid(unsafe_code)]
+
+mod duration;
+mod error;
+mod id;
+mod node;
+mod section;
+mod structure;
+
+pub use error::{ConfigError, Errors, closest};
+pub use id::{ComponentId, PipelineId, Signal};
+pub use node::{Entry, Node, Position, Value};
+pub use section::Section;
+pub use structure::{Component, Config, Pipeline, Reference};
