@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What the build, the tests and the virtual machines need of the distribution: the one place that says so. Sourced by
 # setup.sh. An entry is `command-or-file:package`; a package is installed only where the command or file is missing.
 
@@ -13,9 +14,23 @@ BUILD=(
   /usr/include/linux/bpf.h:linux-libc-dev
 )
 
-# The runtimes and servers that the tests run as a user would.
+# The runtimes and servers that the tests observe, from Debian where the machine has no others; compilers for programs of
+# another C library and of another machine; a load generator.
 TESTS=(
   g++:g++
+  java:default-jdk-headless
+  node:nodejs
+  python3:python3
+  go:golang-go
+  ruby:ruby
+  php:php-cli
+  /usr/sbin/nginx:nginx-light
+  /usr/bin/redis-server:redis-server
+  /usr/bin/pg_ctlcluster:postgresql
+  /usr/sbin/mariadbd:mariadb-server
+  musl-gcc:musl-tools
+  aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+  /usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross
   curl:curl
   wrk:wrk
 )

@@ -3,6 +3,7 @@
 #   usage: scripts/setup.sh GROUP...
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
 source scripts/packages.sh
 
 fail() { echo "setup: $*" >&2; exit 1; }
@@ -15,6 +16,18 @@ as_root() {
 # Waits for another apt instead of failing, and asks no questions.
 apt() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 "$@"
+}
+
+# Keeps the servers among the packages from being started: the tests start their own. A policy that is there already stays.
+without_services() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod 755 "$policy"
+  trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  "$@"
+  as_root rm -f "$policy"
+  trap - EXIT
 }
 
 present() {
@@ -49,7 +62,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what provides: ${missing[*]}"
   echo "setup: installing ${missing[*]}"
   apt update
-  apt install --no-install-recommends "${missing[@]}"
+  without_services apt install --no-install-recommends "${missing[@]}"
 fi
 
 command -v cargo >/dev/null || fail "a Rust toolchain is missing: cargo is not in PATH"

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Everything that can be judged without running the product.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh build
+cargo fmt --all --check
+cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
+cargo xtask architecture
+scripts/deny.sh

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Every check and every test, each stage with the time it took; the first stage that fails ends the run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+times=()
+stage() {
+  local name="$1" begin=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || { echo "== $name failed after $((SECONDS - begin)) s" >&2; exit 1; }
+  times+=("$name: $((SECONDS - begin)) s")
+}
+
+stage setup scripts/setup.sh build test vm
+stage lint scripts/lint.sh
+stage test cargo test --locked --workspace
+stage vmtests cargo run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12
+printf '== %s\n' "${times[@]}"
