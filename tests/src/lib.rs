@@ -1,1 +1,3 @@
-//! tests
+//! What the integration tests and the virtual machines share: probe tests that need nothing but a kernel ([`probes`]).
+
+pub mod probes;

@@ -1,1 +1,15 @@
-//! loader
+//! Loads the eBPF programs, attaches them and owns what is attached.
+//!
+//! What the running kernel offers is found out by trying ([`facility`]); which programs exist, what each needs and how it
+//! is attached is one static table ([`table`]); [`Probes`] carries it out. Dropping [`Probes`] detaches everything.
+//! Nothing here decides *what* to trace, and nothing here reads a record.
+
+pub mod facility;
+mod log;
+mod object;
+mod probes;
+pub mod table;
+
+pub use facility::{Facilities, Facility};
+pub use object::{LoadError, Options};
+pub use probes::{AttachError, Probes, Target};

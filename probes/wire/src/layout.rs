@@ -124,10 +124,12 @@ pub enum Counter {
     AmbiguousParent = 5,
     /// Dropped process events (exec, fork, exit): the events' ring had no room; user space then rescans /proc.
     EventRingFull = 6,
+    /// Dropped: still in progress when the probes were detached.
+    Unfinished = 7,
 }
 
 /// All counters with the name that the loss account gives them.
-pub const COUNTERS: [(Counter, &str); 7] = [
+pub const COUNTERS: [(Counter, &str); 8] = [
     (Counter::Seen, "seen"),
     (Counter::Emitted, "emitted"),
     (Counter::RingFull, "ring_full"),
@@ -135,4 +137,5 @@ pub const COUNTERS: [(Counter, &str); 7] = [
     (Counter::Unreadable, "unreadable"),
     (Counter::AmbiguousParent, "ambiguous_parent"),
     (Counter::EventRingFull, "event_ring_full"),
+    (Counter::Unfinished, "unfinished"),
 ];

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * Programs that do nothing. Whether one can be attached on the running kernel tells whether its kind is there: version
+ * numbers say little, since distributions backport and lock down.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+SEC("fentry/bpf_fentry_test1")
+int BPF_PROG(detect_fentry)
+{
+	return 0;
+}
+
+SEC("kprobe/bpf_fentry_test1")
+int detect_kprobe(void *ctx)
+{
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_sync")
+int detect_syscall_tracepoint(void *ctx)
+{
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(detect_tp_btf)
+{
+	return 0;
+}
+
+SEC("uprobe")
+int detect_uprobe(void *ctx)
+{
+	return 0;
+}
+
+SEC("uprobe.multi")
+int detect_uprobe_multi(void *ctx)
+{
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * HTTP/1 exchanges, from the bytes that pass a TCP socket. Where the bytes come from (syscall tracepoints, fentry or
+ * kprobes) is the caller's business: each calls on_data() with a socket, a direction and a piece of user memory.
+ *
+ * One exchange is in progress on a connection at a time. It begins with bytes that look like a request and ends with
+ * the last byte of the response, which the framing of the response tells (Content-Length, chunked, no body, end of
+ * connection). Where the head of the response is longer than what is kept, the end is the last byte before the next
+ * request, the close, or a pause that user space sees (flush.h).
+ */
+#ifndef ODIGOS_HTTP1_EXCHANGE_H
+#define ODIGOS_HTTP1_EXCHANGE_H
+
+#include <odigos/maps.h>
+#include "head.h"
+#include "payload.h"
+#include "socket.h"
+#include "thread.h"
+
+/*
+ * A function that the verifier checks once, on its own, instead of again on every path that leads to it. Its arguments
+ * may be null for all that the verifier knows.
+ */
+#define GLOBAL __attribute__((noinline))
+
+enum direction {
+	RECEIVED,
+	SENT,
+};
+
+enum phase {
+	IDLE,
+	REQUEST,
+	RESPONSE,
+	/* Not HTTP/1, or no longer (upgraded, tunnelled): left alone until the connection ends. */
+	OPAQUE,
+};
+
+/* One per connection that has spoken HTTP/1; the record first, as it goes into the ring. */
+struct exchange {
+	struct http1_record record;
+	/* Thread that read the request on a server, which makes it a parent; 0 if none. */
+	__u64 serving_thread;
+	/* Bytes of the response's head, body excluded; 0 while it is not known. */
+	__u64 head_bytes;
+	/* The last eight bytes of the response, the newest in the lowest byte. */
+	__u64 tail;
+	__u16 head_len;
+	__u8 phase;
+	__u8 framing;
+	__u8 client;
+	__u8 head_request;
+	/* The beginning of the response, until its head has been read. */
+	__u8 head[RESPONSE_HEAD] __attribute__((aligned(8)));
+	__u8 chunk_guard[APPEND_CHUNK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct exchange);
+} exchanges SEC(".maps");
+
+/* What a new connection's entry is copied from: too large for the stack. Never written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exchange);
+} empty_exchange SEC(".maps");
+
+static __always_inline void read_endpoints(struct http1_record *record, const struct sock *sk)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	__u16 family = BPF_CORE_READ(common, skc_family);
+
+	record->local.family = family;
+	record->remote.family = family;
+	record->local.port = BPF_CORE_READ(common, skc_num);
+	record->remote.port = __builtin_bswap16(BPF_CORE_READ(common, skc_dport));
+	if (family == AF_INET_K) {
+		BPF_CORE_READ_INTO((__be32 *)record->local.addr, common, skc_rcv_saddr);
+		BPF_CORE_READ_INTO((__be32 *)record->remote.addr, common, skc_daddr);
+	} else {
+		BPF_CORE_READ_INTO((struct in6_addr_k *)record->local.addr, common, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr_k *)record->remote.addr, common, skc_v6_daddr);
+	}
+}
+
+/* The exchange no longer makes its thread's client requests children of it. */
+static __always_inline void stop_serving(struct exchange *x)
+{
+	struct thread *thread;
+
+	if (!x->serving_thread)
+		return;
+	thread = bpf_map_lookup_elem(&threads, &x->serving_thread);
+	if (thread && thread->open)
+		thread->open--;
+	x->serving_thread = 0;
+}
+
+int http1_finish(struct exchange *x) GLOBAL;
+int http1_finish(struct exchange *x)
+{
+	__u64 length;
+
+	if (!x)
+		return 0;
+	if (x->head_bytes && x->record.response_bytes >= x->head_bytes)
+		x->record.response_body = x->record.response_bytes - x->head_bytes;
+	stop_serving(x);
+	x->phase = IDLE;
+	length = x->record.captured;
+	if (length > HTTP1_REQUEST_CAPTURE)
+		length = HTTP1_REQUEST_CAPTURE;
+	emit(&x->record.header, __builtin_offsetof(struct http1_record, request) + length);
+	return 0;
+}
+
+static __always_inline void abandon(struct exchange *x, enum phase phase)
+{
+	stop_serving(x);
+	x->phase = phase;
+}
+
+/*
+ * Chooses the ids of an exchange that something refers to. Most requests make no further request, and theirs are chosen
+ * in user space.
+ */
+int http1_settle_context(struct exchange *x) GLOBAL;
+int http1_settle_context(struct exchange *x)
+{
+	struct record_header *header;
+
+	if (!x)
+		return 0;
+	header = &x->record.header;
+	if (header->flags & FLAG_CONTEXT)
+		return 0;
+	if (find_traceparent(x->record.request, x->record.captured, header))
+		header->flags |= FLAG_PARENT;
+	else
+		random_trace_id(header);
+	random_bytes8(header->span_id);
+	header->flags |= FLAG_CONTEXT;
+	return 0;
+}
+
+/* The server request that this thread is serving is the parent of the client request that it makes. */
+static __always_inline void adopt_parent(struct exchange *x, __u64 thread_id)
+{
+	struct record_header *header = &x->record.header;
+	struct thread *thread = bpf_map_lookup_elem(&threads, &thread_id);
+	struct exchange *parent;
+
+	if (!thread || !thread->open)
+		return;
+	if (thread->open > 1) {
+		header->flags |= FLAG_AMBIGUOUS_PARENT;
+		count(COUNTER_AMBIGUOUS_PARENT);
+		return;
+	}
+	parent = bpf_map_lookup_elem(&exchanges, &thread->serving);
+	if (!parent || parent->serving_thread != thread_id)
+		return;
+	http1_settle_context(parent);
+	__builtin_memcpy(header->trace_id, parent->record.header.trace_id, sizeof(header->trace_id));
+	__builtin_memcpy(header->parent_span_id, parent->record.header.span_id, sizeof(header->parent_span_id));
+	random_bytes8(header->span_id);
+	header->flags |= FLAG_CONTEXT | FLAG_PARENT;
+}
+
+static __always_inline void serve(struct exchange *x, __u64 key, __u64 thread_id)
+{
+	struct thread fresh = { .serving = key, .open = 1 };
+	struct thread *thread = bpf_map_lookup_elem(&threads, &thread_id);
+
+	x->serving_thread = thread_id;
+	if (!thread) {
+		if (bpf_map_update_elem(&threads, &thread_id, &fresh, BPF_ANY))
+			x->serving_thread = 0;
+		return;
+	}
+	thread->open++;
+	thread->serving = key;
+}
+
+int http1_capture_request(struct exchange *x, const struct payload *data) GLOBAL;
+int http1_capture_request(struct exchange *x, const struct payload *data)
+{
+	if (!x || !data)
+		return 0;
+	x->record.request_bytes += data->total;
+	payload_append(x->record.request, HTTP1_REQUEST_CAPTURE, &x->record.captured, data);
+	return 0;
+}
+
+static __always_inline void begin(struct exchange *x, const struct sock *sk, const struct target *target,
+				  const struct payload *data, __u64 now, enum direction direction)
+{
+	struct http1_record *record = &x->record;
+	__u64 id = current_pid_tgid();
+
+	if (!record->local.family)
+		read_endpoints(record, sk);
+	record->header.kind = RECORD_HTTP1;
+	record->header.flags = direction == SENT ? FLAG_CLIENT : 0;
+	record->header.entity = target->entity;
+	record->header.pid = id >> 32;
+	record->header.start_ns = now;
+	record->header.end_ns = now;
+	record->request_bytes = 0;
+	record->response_bytes = 0;
+	record->response_body = HTTP1_BODY_UNKNOWN;
+	record->status = 0;
+	record->captured = 0;
+	x->phase = REQUEST;
+	x->client = direction == SENT;
+	x->framing = FRAMING_UNKNOWN;
+	x->head_bytes = 0;
+	x->head_len = 0;
+	x->tail = 0;
+	http1_capture_request(x, data);
+	if (!record->captured) {
+		x->phase = IDLE;
+		return;
+	}
+	x->head_request = record->request[0] == 'H';
+	if (direction == SENT)
+		adopt_parent(x, id);
+	else
+		serve(x, (__u64)sk, id);
+}
+
+static __always_inline void on_request(struct exchange *x, const struct payload *data)
+{
+	bool tentative = x->record.captured < METHOD_MAX;
+
+	http1_capture_request(x, data);
+	if (tentative && !is_request(x->record.request, x->record.captured))
+		abandon(x, OPAQUE);
+}
+
+static __always_inline bool response_is_complete(const struct exchange *x)
+{
+	switch (x->framing) {
+	case FRAMING_LENGTH:
+		return x->record.response_bytes >= x->head_bytes + x->record.response_body;
+	case FRAMING_CHUNKED:
+		return (x->tail & LAST_CHUNK_MASK) == LAST_CHUNK;
+	default:
+		return false;
+	}
+}
+
+/* Reads the response's head as far as it is there. */
+int http1_read_head(struct exchange *x) GLOBAL;
+int http1_read_head(struct exchange *x)
+{
+	struct head_facts facts = {};
+	__u64 body;
+
+	if (!x)
+		return 0;
+	if (x->head_len >= 5 && !is_response(x->head)) {
+		abandon(x, OPAQUE);
+		return 0;
+	}
+	if (x->head_len >= STATUS_END)
+		x->record.status = status_of(x->head);
+	if (!scan_head(x->head, x->head_len, &facts)) {
+		if (x->head_len >= RESPONSE_HEAD)
+			x->framing = FRAMING_LOST;
+		return 0;
+	}
+	if (x->record.status / 100 == 1 && x->record.status != 101) {
+		/* Interim: the response proper follows, in this piece or in the next. */
+		x->head_len = drop_front(x->head, x->head_len, facts.head_bytes);
+		x->record.response_bytes -= facts.head_bytes;
+		x->record.status = 0;
+		return 0;
+	}
+	x->head_bytes = facts.head_bytes;
+	x->framing = framing_of(x->head, &facts, x->record.status, x->head_request, &body);
+	x->record.response_body = x->framing == FRAMING_LENGTH ? body : HTTP1_BODY_UNKNOWN;
+	return 0;
+}
+
+int http1_append_head(struct exchange *x, const struct payload *data) GLOBAL;
+int http1_append_head(struct exchange *x, const struct payload *data)
+{
+	if (x && data)
+		payload_append(x->head, RESPONSE_HEAD, &x->head_len, data);
+	return 0;
+}
+
+int http1_update_tail(struct exchange *x, const struct payload *data) GLOBAL;
+int http1_update_tail(struct exchange *x, const struct payload *data)
+{
+	if (x && data)
+		x->tail = payload_tail(x->tail, data);
+	return 0;
+}
+
+static __always_inline void on_response(struct exchange *x, const struct payload *data, __u64 now)
+{
+	x->phase = RESPONSE;
+	x->record.response_bytes += data->total;
+	x->record.header.end_ns = now;
+	if (x->framing == FRAMING_UNKNOWN) {
+		http1_append_head(x, data);
+		http1_read_head(x);
+		/* What followed an interim response in the same piece. */
+		if (x->framing == FRAMING_UNKNOWN && !x->record.status && x->head_len >= STATUS_END)
+			http1_read_head(x);
+	}
+	if (x->phase != RESPONSE)
+		return;
+	if (x->framing == FRAMING_CHUNKED)
+		http1_update_tail(x, data);
+	if (response_is_complete(x)) {
+		bool leaves_http = x->record.status == 101 || is_connect(x->record.request);
+
+		http1_finish(x);
+		if (leaves_http)
+			x->phase = OPAQUE;
+	}
+}
+
+static __always_inline struct exchange *new_exchange(__u64 key)
+{
+	__u32 zero = 0;
+	struct exchange *empty = bpf_map_lookup_elem(&empty_exchange, &zero);
+
+	if (!empty || bpf_map_update_elem(&exchanges, &key, empty, BPF_ANY)) {
+		count(COUNTER_SEEN);
+		count(COUNTER_STATE_FULL);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&exchanges, &key);
+}
+
+static __always_inline void on_data(const struct sock *sk, const struct target *target, enum direction direction,
+				    const struct payload *data, __u64 now)
+{
+	__u32 wanted = direction == SENT ? TARGET_HTTP1_CLIENT : TARGET_HTTP1_SERVER;
+	__u64 key = (__u64)sk;
+	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
+	bool request_side;
+
+	if (!x) {
+		if (!(target->flags & wanted) || !payload_is_request(data))
+			return;
+		x = new_exchange(key);
+		if (x)
+			begin(x, sk, target, data, now, direction);
+		return;
+	}
+	if (x->phase == OPAQUE)
+		return;
+	request_side = x->client == (direction == SENT);
+	if (request_side && x->phase != REQUEST) {
+		if (!payload_is_request(data)) {
+			/* A body that goes on after the server has begun to answer. */
+			if (x->phase == RESPONSE)
+				x->record.request_bytes += data->total;
+			return;
+		}
+		if (x->phase == RESPONSE)
+			http1_finish(x);
+		if (target->flags & wanted)
+			begin(x, sk, target, data, now, direction);
+		return;
+	}
+	if (request_side)
+		on_request(x, data);
+	else if (x->phase != IDLE)
+		on_response(x, data, now);
+}
+
+/* The response ends with the connection, or is cut off by it. */
+static __always_inline void on_end(struct exchange *x)
+{
+	bool ended = x->framing == FRAMING_CLOSE || x->framing == FRAMING_LOST;
+
+	if (x->phase != REQUEST && x->phase != RESPONSE)
+		return;
+	if (x->phase == REQUEST)
+		x->record.header.end_ns = bpf_ktime_get_ns();
+	if (!(x->phase == RESPONSE && ended))
+		x->record.header.flags |= FLAG_INCOMPLETE;
+	http1_finish(x);
+}
+
+/* The other side has closed: a response that lasts until then is complete when its reader has seen the end. */
+static __always_inline void on_end_of_stream(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
+
+	if (x && x->client)
+		on_end(x);
+}
+
+#endif

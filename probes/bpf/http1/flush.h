@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Responses whose end only a pause shows, and what is still in progress when the probes are taken away. User space
+ * runs these programs; it never sees the exchanges themselves.
+ */
+#ifndef ODIGOS_HTTP1_FLUSH_H
+#define ODIGOS_HTTP1_FLUSH_H
+
+#include "exchange.h"
+
+/* A response whose end cannot be told has ended when nothing of it was seen for so long. */
+#define PAUSE_NS 200000000ULL
+
+struct flush {
+	__u64 now;
+	bool last;
+};
+
+static long flush_exchange(void *map, const void *key, struct exchange *x, struct flush *flush)
+{
+	bool endless = x->phase == RESPONSE && x->framing == FRAMING_LOST;
+
+	if (endless && (flush->last || x->record.header.end_ns + PAUSE_NS < flush->now)) {
+		http1_finish(x);
+	} else if (flush->last && (x->phase == REQUEST || x->phase == RESPONSE)) {
+		count(COUNTER_SEEN);
+		count(COUNTER_UNFINISHED);
+		abandon(x, IDLE);
+	}
+	return 0;
+}
+
+SEC("syscall")
+int http1_flush(void *ctx)
+{
+	struct flush flush = { .now = bpf_ktime_get_ns() };
+
+	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
+	return 0;
+}
+
+SEC("syscall")
+int http1_flush_last(void *ctx)
+{
+	struct flush flush = { .now = bpf_ktime_get_ns(), .last = true };
+
+	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Arguments of a system call, from the registers that the kernel saved when it was entered. */
+#ifndef ODIGOS_HTTP1_REGISTERS_H
+#define ODIGOS_HTTP1_REGISTERS_H
+
+#include <odigos/kernel.h>
+
+#if defined(__TARGET_ARCH_x86)
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct pt_regs {
+	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long r10;
+};
+#pragma clang attribute pop
+#define ARG1(regs) ((regs)->di)
+#define ARG2(regs) ((regs)->si)
+#define ARG3(regs) ((regs)->dx)
+#define ARG4(regs) ((regs)->r10)
+#elif defined(__TARGET_ARCH_arm64)
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct pt_regs {
+	unsigned long regs[31];
+	unsigned long orig_x0;
+};
+#pragma clang attribute pop
+/* x0 holds the result when the call returns; its argument is kept apart. */
+#define ARG1(regs) ((regs)->orig_x0)
+#define ARG2(regs) ((regs)->regs[1])
+#define ARG3(regs) ((regs)->regs[2])
+#define ARG4(regs) ((regs)->regs[3])
+#else
+#error "no register layout for this architecture"
+#endif
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Socket I/O by the exits of system calls: the way that works on a locked-down kernel. The arguments of a call are
+ * still in the thread's saved registers when it returns, so one tracepoint for each call is enough, and a process that
+ * is not traced pays for one look-up.
+ */
+#ifndef ODIGOS_HTTP1_SYSCALLS_H
+#define ODIGOS_HTTP1_SYSCALLS_H
+
+#include "exchange.h"
+#include "registers.h"
+#include "socket.h"
+
+#define MSG_PEEK_K 2
+
+struct syscall_exit {
+	__u64 common;
+	int number;
+	__u32 padding;
+	long result;
+};
+
+struct user_msghdr_k {
+	__u64 name;
+	__u64 name_length;
+	__u64 iov;
+	__u64 iov_length;
+};
+
+/* What a system call moved: `buffer` is a buffer, an iovec or a msghdr, by `shape`. */
+enum shape {
+	BUFFER,
+	IOVEC,
+	MESSAGE,
+	/* Bytes that never pass user memory. */
+	FILE_PAGES,
+};
+
+static __always_inline bool describe(struct payload *out, enum shape shape, const struct pt_regs *regs, __u64 total)
+{
+	struct user_msghdr_k message;
+
+	switch (shape) {
+	case BUFFER:
+		*out = payload_of_buffer(ARG2(regs), total);
+		return true;
+	case IOVEC:
+		return payload_of_iovec(out, ARG2(regs), ARG3(regs), total);
+	case MESSAGE:
+		if (bpf_probe_read_user(&message, sizeof(message), (void *)ARG2(regs)))
+			return false;
+		return payload_of_iovec(out, message.iov, message.iov_length, total);
+	default:
+		out->total = total;
+		return true;
+	}
+}
+
+static __always_inline int on_exit(struct syscall_exit *ctx, enum direction direction, enum shape shape)
+{
+	__u32 pid = current_pid_tgid() >> 32;
+	struct target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct task_struct *task;
+	struct payload data = {};
+	const struct pt_regs *regs;
+	const struct sock *sk;
+
+	/* A result of 0 ends the stream of a response that has no other end. */
+	if (!target || ctx->result < 0 || (direction == SENT && !ctx->result))
+		return 0;
+	task = bpf_get_current_task_btf();
+	regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	sk = tcp_socket(task, ARG1(regs));
+	if (!sk)
+		return 0;
+	if (!ctx->result) {
+		on_end_of_stream(sk);
+		return 0;
+	}
+	if (describe(&data, shape, regs, ctx->result))
+		on_data(sk, target, direction, &data, bpf_ktime_get_ns());
+	return 0;
+}
+
+/* The flags are the fourth argument of recvfrom and the third of recvmsg. */
+static __always_inline bool peeks(__u64 flags)
+{
+	return flags & MSG_PEEK_K;
+}
+
+#define SYSCALL_EXIT(name, direction, shape)                                    \
+	SEC("tracepoint/syscalls/sys_exit_" #name)                              \
+	int http1_sys_##name(struct syscall_exit *ctx)                          \
+	{                                                                       \
+		return on_exit(ctx, direction, shape);                          \
+	}
+
+SYSCALL_EXIT(read, RECEIVED, BUFFER)
+SYSCALL_EXIT(readv, RECEIVED, IOVEC)
+SYSCALL_EXIT(write, SENT, BUFFER)
+SYSCALL_EXIT(writev, SENT, IOVEC)
+SYSCALL_EXIT(sendto, SENT, BUFFER)
+SYSCALL_EXIT(sendmsg, SENT, MESSAGE)
+SYSCALL_EXIT(sendfile64, SENT, FILE_PAGES)
+
+SEC("tracepoint/syscalls/sys_exit_recvfrom")
+int http1_sys_recvfrom(struct syscall_exit *ctx)
+{
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return peeks(ARG4(regs)) ? 0 : on_exit(ctx, RECEIVED, BUFFER);
+}
+
+SEC("tracepoint/syscalls/sys_exit_recvmsg")
+int http1_sys_recvmsg(struct syscall_exit *ctx)
+{
+	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return peeks(ARG3(regs)) ? 0 : on_exit(ctx, RECEIVED, MESSAGE);
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The one definition of everything that crosses from kernel to user space: the records of the two rings, the values of
+ * maps that user space writes, and the counters. The Rust side is probes/wire/src/layout.rs; a test of the loader
+ * compares the two by BTF.
+ */
+#ifndef ODIGOS_RECORDS_H
+#define ODIGOS_RECORDS_H
+
+enum record_kind {
+	RECORD_HTTP1 = 1,
+	RECORD_GO_HTTP = 2,
+};
+
+enum record_flag {
+	FLAG_CLIENT = 1 << 0,
+	FLAG_CONTEXT = 1 << 1,
+	FLAG_PARENT = 1 << 2,
+	FLAG_INCOMPLETE = 1 << 3,
+	FLAG_AMBIGUOUS_PARENT = 1 << 4,
+};
+
+/* Every record of the ring of spans begins so. Times are CLOCK_MONOTONIC. */
+struct record_header {
+	__u16 kind;
+	__u16 flags;
+	__u32 length;
+	__u32 entity;
+	__u32 pid;
+	__u64 start_ns;
+	__u64 end_ns;
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u8 parent_span_id[8];
+};
+
+/* IPv4 addresses take the first four bytes. */
+struct endpoint {
+	__u8 addr[16];
+	__u16 port;
+	__u16 family;
+};
+
+#define HTTP1_REQUEST_CAPTURE 1024
+#define HTTP1_BODY_UNKNOWN (~0ULL)
+
+struct http1_record {
+	struct record_header header;
+	struct endpoint local;
+	struct endpoint remote;
+	__u64 request_bytes;
+	__u64 response_bytes;
+	__u64 response_body;
+	__u16 status;
+	__u16 captured;
+	__u32 reserved;
+	__u8 request[HTTP1_REQUEST_CAPTURE];
+};
+
+enum process_event_kind {
+	PROCESS_EXEC = 1,
+	PROCESS_FORK = 2,
+	PROCESS_EXIT = 3,
+};
+
+#define PROCESS_FILENAME 128
+
+/* A record of the ring of process events, which Odiglet reads. */
+struct process_event {
+	__u32 kind;
+	__u32 pid;
+	/* The process that forked; 0 for the other kinds. */
+	__u32 parent;
+	/* The entity under which the kernel already traces the process, or 0. */
+	__u32 entity;
+	/* Time since boot at which the process started: with the pid, its identity. */
+	__u64 start_boottime_ns;
+	__u8 filename[PROCESS_FILENAME];
+};
+
+enum target_flag {
+	TARGET_HTTP1_SERVER = 1 << 0,
+	TARGET_HTTP1_CLIENT = 1 << 1,
+	TARGET_GO_SERVER = 1 << 2,
+	TARGET_GO_CLIENT = 1 << 3,
+};
+
+/* Value of `targets`, keyed by process id: what is traced in a process, and as which entity. */
+struct target {
+	__u32 entity;
+	__u32 flags;
+};
+
+enum counter {
+	COUNTER_SEEN = 0,
+	COUNTER_EMITTED = 1,
+	COUNTER_RING_FULL = 2,
+	COUNTER_STATE_FULL = 3,
+	COUNTER_UNREADABLE = 4,
+	COUNTER_AMBIGUOUS_PARENT = 5,
+	COUNTER_EVENT_RING_FULL = 6,
+	COUNTER_UNFINISHED = 7,
+};
+
+#define COUNTER_SLOTS 64
+
+struct counters {
+	__u64 value[16];
+};
+
+/* Set by the loader before the programs are loaded. */
+struct config {
+	/* Device and inode of the pid namespace whose pids user space means; 0 if it is the initial one. */
+	__u64 pid_namespace_dev;
+	__u64 pid_namespace_ino;
+	/* The ring of spans wakes its reader when this many bytes wait. */
+	__u64 wakeup_bytes;
+	/* Flags that a process gets at its exec, before user space has seen it; 0 to trace only what user space adds. */
+	__u32 adopt_flags;
+	/* The agent's own process, which is never adopted. */
+	__u32 own_pid;
+};
+
+/* The strings of a Go HTTP record, in the order in which they stand in it. */
+enum go_http_string {
+	GO_METHOD = 0,
+	GO_TARGET = 1,
+	GO_HOST = 2,
+	GO_SCHEME = 3,
+	GO_PEER = 4,
+	GO_PATTERN = 5,
+	GO_USER_AGENT = 6,
+	GO_TRACEPARENT = 7,
+	GO_STRINGS = 8,
+};
+
+#define GO_HTTP_DATA 2048
+
+/* Only as much of `data` is sent as the lengths add up to. */
+struct go_http_record {
+	struct record_header header;
+	/* As Go says them; -1 is unknown. */
+	__s64 request_body;
+	__s64 response_body;
+	__u16 status;
+	__u8 proto_major;
+	__u8 proto_minor;
+	__u16 lengths[GO_STRINGS];
+	__u32 reserved;
+	__u8 data[GO_HTTP_DATA];
+};
+
+#define GO_OFFSET_UNKNOWN 0xffff
+
+enum go_map_kind {
+	GO_MAP_UNKNOWN = 0,
+	/* runtime.hmap, before Go 1.24. */
+	GO_MAP_BUCKETS = 1,
+	/* internal/runtime/maps.Map, since Go 1.24. */
+	GO_MAP_SWISS = 2,
+};
+
+enum go_binary_flag {
+	GO_BINARY_HAS_CLIENT = 1 << 0,
+};
+
+/*
+ * Value of `go_binaries`: where a binary keeps what is read. GO_OFFSET_UNKNOWN switches the feature off that needs the
+ * field. The first fields of net/http.Request, net/url.URL and net/http.Response have kept their places since Go 1.17:
+ * they are read as the structs of gohttp/types.h, and the planner refuses a binary where they lie elsewhere.
+ */
+struct go_binary {
+	__u16 g_goid;
+	__u16 g_parent_goid;
+	__u16 request_ctx;
+	/* A string; since Go 1.23. */
+	__u16 request_pattern;
+	/* A pointer to a struct that begins with the string; Go 1.22 only. */
+	__u16 request_pat;
+	/* `written`, `contentLength` and `status` follow each other. */
+	__u16 response_written;
+	/* How much of Request is read: up to the end of the last field that is wanted. */
+	__u16 request_size;
+	__u8 map_kind;
+	__u8 flags;
+};
+
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * All programs in one object, so that they share their maps. The loader loads only those that the kernel can take and
+ * that something needs.
+ */
+#include <odigos/maps.h>
+
+#include "http1/connection.h"
+#include "http1/flush.h"
+#include "http1/syscalls.h"
+#include "process/process.h"
+
+char LICENSE[] SEC("license") = "GPL";

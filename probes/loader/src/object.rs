@@ -1,0 +1,143 @@
+use crate::{Facilities, Facility, log, table};
+use libbpf_rs::{Object, ObjectBuilder, OpenObject};
+use rustix::fs::stat;
+
+/// libelf reads the object in place, so it must be aligned as ELF headers are.
+#[repr(C, align(8))]
+pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
+
+static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/odigos.bpf.o")));
+/// Inode of the initial pid namespace (`PROC_PID_INIT_INO` in the kernel's include/linux/proc_ns.h).
+const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// How the object is loaded.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes of the ring of spans: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// What a process is traced for from its exec on, before user space has looked at it; 0 for nothing.
+    pub adopt_flags: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            ring_bytes: 8 << 20,
+            adopt_flags: 0,
+        }
+    }
+}
+
+/// Why the programs could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The kernel lacks something without which nothing works.
+    #[error("{name} is missing: {reason}; {cost}")]
+    Missing {
+        /// The facility's name.
+        name: &'static str,
+        /// What was found.
+        reason: String,
+        /// What that costs.
+        cost: &'static str,
+    },
+    /// The ring cannot have that size.
+    #[error("ring size {0} is not a power of two of at least 4096 bytes")]
+    RingSize(u32),
+    /// libbpf or the kernel refused; the log ends with the verifier's words.
+    #[error("cannot load the eBPF programs: {source}\n{log}")]
+    Refused {
+        /// libbpf's error.
+        source: libbpf_rs::Error,
+        /// What libbpf and the verifier said.
+        log: String,
+    },
+    /// The object and this program do not fit together.
+    #[error("the eBPF object has no {0}")]
+    NoSuchPart(&'static str),
+    /// The own pid namespace cannot be read.
+    #[error("cannot read /proc/self/ns/pid: {0}")]
+    PidNamespace(rustix::io::Errno),
+}
+
+/// Opens the object, sets it up for this machine and loads the programs that `wanted` admits.
+pub(crate) fn load(
+    options: &Options,
+    facilities: &Facilities,
+    wanted: impl Fn(&table::Program) -> bool,
+) -> Result<Object, LoadError> {
+    if let Some((missing, reason)) = facilities.missing_required().next() {
+        return Err(LoadError::Missing {
+            name: missing.name,
+            reason: reason.to_owned(),
+            cost: missing.cost,
+        });
+    }
+    if !options.ring_bytes.is_power_of_two() || options.ring_bytes < 4096 {
+        return Err(LoadError::RingSize(options.ring_bytes));
+    }
+    log::capture();
+    let refused = |source| LoadError::Refused {
+        source,
+        log: log::captured(),
+    };
+    let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(refused)?;
+    for mut program in open.progs_mut() {
+        let entry = program.name().to_str().and_then(table::find);
+        let load = entry.is_some_and(|entry| facilities.has(entry.needs) && wanted(entry));
+        program.set_autoload(load);
+    }
+    set_ring_size(&mut open, options.ring_bytes).map_err(refused)?;
+    set_config(&mut open, options)?;
+    open.load().map_err(refused)
+}
+
+fn set_ring_size(open: &mut OpenObject, bytes: u32) -> libbpf_rs::Result<()> {
+    open.maps_mut()
+        .filter(|map| map.name() == "spans")
+        .try_for_each(|mut map| map.set_max_entries(bytes))
+}
+
+/// Fills `struct config` (records.h), which is all that the object's read-only data holds.
+fn set_config(open: &mut OpenObject, options: &Options) -> Result<(), LoadError> {
+    let (device, inode) = pid_namespace().map_err(LoadError::PidNamespace)?;
+    let mut config = Vec::with_capacity(32);
+    config.extend_from_slice(&device.to_ne_bytes());
+    config.extend_from_slice(&inode.to_ne_bytes());
+    config.extend_from_slice(&u64::from(options.ring_bytes / 4).to_ne_bytes());
+    config.extend_from_slice(&options.adopt_flags.to_ne_bytes());
+    config.extend_from_slice(&std::process::id().to_ne_bytes());
+    let mut map = open
+        .maps_mut()
+        .find(|map| map.name().to_string_lossy().ends_with(".rodata"))
+        .ok_or(LoadError::NoSuchPart("read-only data"))?;
+    let data = map.initial_value_mut().ok_or(LoadError::NoSuchPart("read-only data"))?;
+    let target = data
+        .get_mut(..config.len())
+        .ok_or(LoadError::NoSuchPart("struct config"))?;
+    target.copy_from_slice(&config);
+    Ok(())
+}
+
+/// Device and inode of the own pid namespace; zeros if it is the initial one, whose pids the kernel side reports anyway.
+fn pid_namespace() -> Result<(u64, u64), rustix::io::Errno> {
+    let found = stat("/proc/self/ns/pid")?;
+    if found.st_ino == INITIAL_PID_NAMESPACE {
+        Ok((0, 0))
+    } else {
+        Ok((found.st_dev, found.st_ino))
+    }
+}
+
+/// The way in which HTTP/1 is seen, the cheapest and most complete that the kernel offers.
+pub(crate) fn http1_group(facilities: &Facilities) -> Option<table::Group> {
+    if facilities.has(Facility::Fentry) {
+        Some(table::Group::Http1Fentry)
+    } else if facilities.has(Facility::Kprobes) {
+        Some(table::Group::Http1Kprobe)
+    } else if facilities.has(Facility::SyscallTracepoints) && facilities.has(Facility::TaskRegisters) {
+        Some(table::Group::Http1Syscalls)
+    } else {
+        None
+    }
+}

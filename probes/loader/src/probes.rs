@@ -1,0 +1,233 @@
+use crate::object::{self, LoadError, Options};
+use crate::table::{self, Group};
+use crate::{Facilities, log};
+use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ProgramInput};
+use rustix::fd::{AsFd, OwnedFd};
+
+/// What is traced in a process, and as which entity: the value of the map `targets`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Target {
+    /// The id that its records carry.
+    pub entity: u32,
+    /// A sum of the constants here.
+    pub flags: u32,
+}
+
+impl Target {
+    /// HTTP/1 requests that it answers, from the kernel side.
+    pub const HTTP1_SERVER: u32 = 1 << 0;
+    /// HTTP/1 requests that it makes, from the kernel side.
+    pub const HTTP1_CLIENT: u32 = 1 << 1;
+    /// Requests that Go's net/http answers.
+    pub const GO_SERVER: u32 = 1 << 2;
+    /// Requests that Go's net/http makes.
+    pub const GO_CLIENT: u32 = 1 << 3;
+    /// Both sides of HTTP/1, from the kernel side.
+    pub const HTTP1: u32 = Self::HTTP1_SERVER | Self::HTTP1_CLIENT;
+
+    fn to_bytes(self) -> [u8; 8] {
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.entity.to_ne_bytes());
+        bytes[4..].copy_from_slice(&self.flags.to_ne_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (entity, flags) = bytes.split_first_chunk()?;
+        let flags = flags.try_into().ok()?;
+        Some(Target {
+            entity: u32::from_ne_bytes(*entity),
+            flags: u32::from_ne_bytes(flags),
+        })
+    }
+}
+
+/// Why a probe could not be attached, or a map not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// A program was refused.
+    #[error("cannot attach {program}: {source}\n{log}")]
+    Refused {
+        /// The program's name.
+        program: &'static str,
+        /// libbpf's error.
+        source: libbpf_rs::Error,
+        /// What libbpf said.
+        log: String,
+    },
+    /// The kernel offers no way to see HTTP/1.
+    #[error("the kernel offers none of fentry, kprobes and syscall tracepoints, so HTTP/1 cannot be seen")]
+    NoHttp1,
+    /// A map operation failed.
+    #[error("map {map}: {source}")]
+    Map {
+        /// The map's name.
+        map: &'static str,
+        /// libbpf's error.
+        source: libbpf_rs::Error,
+    },
+    /// A program could not be run.
+    #[error("cannot run {program}: {source}")]
+    Run {
+        /// The program's name.
+        program: &'static str,
+        /// libbpf's error.
+        source: libbpf_rs::Error,
+    },
+    /// The object and this program do not fit together.
+    #[error("the eBPF object has no {0}")]
+    NoSuchPart(&'static str),
+    /// A descriptor could not be duplicated.
+    #[error("cannot duplicate the descriptor of {0}: {1}")]
+    Descriptor(&'static str, std::io::Error),
+}
+
+/// The loaded programs and what of them is attached. Dropping it detaches them.
+pub struct Probes {
+    object: Object,
+    links: Vec<(Group, Link)>,
+    http1: Option<Group>,
+    ring_bytes: u32,
+}
+
+impl Probes {
+    /// Loads what this kernel can take; attaches nothing yet.
+    pub fn load(options: &Options, facilities: &Facilities) -> Result<Self, LoadError> {
+        Self::load_with(options, facilities, object::http1_group(facilities))
+    }
+
+    /// As [`Probes::load`], with HTTP/1 seen in the given way instead of the best one.
+    pub fn load_with(options: &Options, facilities: &Facilities, http1: Option<Group>) -> Result<Self, LoadError> {
+        let alternatives = [Group::Http1Syscalls, Group::Http1Fentry, Group::Http1Kprobe];
+        let object = object::load(options, facilities, |program| {
+            !alternatives.contains(&program.group) || http1 == Some(program.group)
+        })?;
+        Ok(Probes {
+            object,
+            links: Vec::new(),
+            http1,
+            ring_bytes: options.ring_bytes,
+        })
+    }
+
+    /// Reports processes that start and end from here on.
+    pub fn attach_processes(&mut self) -> Result<(), AttachError> {
+        self.attach_group(Group::Process)
+    }
+
+    /// Sees HTTP/1 of all targets from here on.
+    pub fn attach_http1(&mut self) -> Result<(), AttachError> {
+        let group = self.http1.ok_or(AttachError::NoHttp1)?;
+        self.attach_group(Group::Http1Connections)?;
+        self.attach_group(group)
+    }
+
+    fn attach_group(&mut self, group: Group) -> Result<(), AttachError> {
+        if self.links.iter().any(|(attached, _)| *attached == group) {
+            return Ok(());
+        }
+        log::capture();
+        for entry in table::PROGRAMS.iter().filter(|entry| entry.group == group) {
+            let found = self.object.progs_mut().find(|program| program.name() == entry.name);
+            let program = found.ok_or(AttachError::NoSuchPart(entry.name))?;
+            match program.attach() {
+                Ok(link) => self.links.push((group, link)),
+                Err(_) if entry.optional => {}
+                Err(source) => {
+                    self.links.retain(|(attached, _)| *attached != group);
+                    return Err(AttachError::Refused {
+                        program: entry.name,
+                        source,
+                        log: log::captured(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Traces a process, or changes what is traced of it.
+    pub fn set_target(&self, pid: u32, target: Target) -> Result<(), AttachError> {
+        let update = self
+            .map("targets")?
+            .update(&pid.to_ne_bytes(), &target.to_bytes(), MapFlags::ANY);
+        update.map_err(|source| AttachError::Map { map: "targets", source })
+    }
+
+    /// What is traced of a process.
+    pub fn target(&self, pid: u32) -> Result<Option<Target>, AttachError> {
+        let found = self.map("targets")?.lookup(&pid.to_ne_bytes(), MapFlags::ANY);
+        let found = found.map_err(|source| AttachError::Map { map: "targets", source })?;
+        Ok(found.and_then(|bytes| Target::from_bytes(&bytes)))
+    }
+
+    /// Traces a process no longer. That it was not traced is no error.
+    pub fn remove_target(&self, pid: u32) -> Result<(), AttachError> {
+        match self.map("targets")?.delete(&pid.to_ne_bytes()) {
+            Err(source) if source.kind() != libbpf_rs::ErrorKind::NotFound => {
+                Err(AttachError::Map { map: "targets", source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Emits responses whose end only a pause shows; to be called a few times a second.
+    pub fn flush(&self) -> Result<(), AttachError> {
+        self.run("http1_flush")
+    }
+
+    /// Detaches everything and accounts for what is still in progress; the maps stay.
+    pub fn detach(&mut self) -> Result<(), AttachError> {
+        self.links.clear();
+        self.run("http1_flush_last")
+    }
+
+    fn run(&self, name: &'static str) -> Result<(), AttachError> {
+        let found = self.object.progs_mut().find(|program| program.name() == name);
+        let program = found.ok_or(AttachError::NoSuchPart(name))?;
+        program
+            .test_run(ProgramInput::default())
+            .map(drop)
+            .map_err(|source| AttachError::Run { program: name, source })
+    }
+
+    /// Bytes of the ring of spans.
+    pub fn ring_bytes(&self) -> u32 {
+        self.ring_bytes
+    }
+
+    /// A descriptor of the ring of spans, to be handed over.
+    pub fn spans(&self) -> Result<OwnedFd, AttachError> {
+        self.descriptor("spans")
+    }
+
+    /// A descriptor of the counters, to be mapped.
+    pub fn counters(&self) -> Result<OwnedFd, AttachError> {
+        self.descriptor("counters")
+    }
+
+    /// A descriptor of the ring of process events, and its size.
+    pub fn process_events(&self) -> Result<(OwnedFd, usize), AttachError> {
+        let size = self.map("process_events")?.max_entries() as usize;
+        Ok((self.descriptor("process_events")?, size))
+    }
+
+    /// The way in which HTTP/1 is seen.
+    pub fn http1(&self) -> Option<Group> {
+        self.http1
+    }
+
+    fn descriptor(&self, name: &'static str) -> Result<OwnedFd, AttachError> {
+        let map = self.map(name)?;
+        map.as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| AttachError::Descriptor(name, error))
+    }
+
+    fn map(&self, name: &'static str) -> Result<Map<'_>, AttachError> {
+        self.object
+            .maps()
+            .find(|map| map.name() == name)
+            .ok_or(AttachError::NoSuchPart(name))
+    }
+}

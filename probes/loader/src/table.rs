@@ -1,0 +1,74 @@
+//! Which programs there are, what each needs, and what is attached together.
+
+use crate::Facility;
+
+/// Programs that are attached and detached together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Processes that start and end.
+    Process,
+    /// Ends of connections, for each way of seeing HTTP/1.
+    Http1Connections,
+    /// HTTP/1 by the exits of system calls.
+    Http1Syscalls,
+    /// HTTP/1 by fentry and fexit of the kernel's TCP functions.
+    Http1Fentry,
+    /// HTTP/1 by kprobes of the kernel's TCP functions.
+    Http1Kprobe,
+    /// Run by user space, never attached.
+    OnDemand,
+}
+
+/// One program of the object.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    /// The function's name in the object.
+    pub name: &'static str,
+    /// What it is attached with.
+    pub group: Group,
+    /// What the kernel must offer.
+    pub needs: Facility,
+    /// The function it attaches to may be missing on some kernels.
+    pub optional: bool,
+}
+
+const fn program(name: &'static str, group: Group, needs: Facility) -> Program {
+    Program {
+        name,
+        group,
+        needs,
+        optional: false,
+    }
+}
+
+/// Every program of the object.
+pub static PROGRAMS: &[Program] = &[
+    program("process_exec", Group::Process, Facility::BtfTracepoints),
+    program("process_fork", Group::Process, Facility::BtfTracepoints),
+    program("process_exit", Group::Process, Facility::BtfTracepoints),
+    program(
+        "http1_connection_state",
+        Group::Http1Connections,
+        Facility::BtfTracepoints,
+    ),
+    program("http1_sys_read", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_readv", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_recvfrom", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_recvmsg", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_write", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_writev", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_sendto", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sys_sendmsg", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program(
+        "http1_sys_sendfile64",
+        Group::Http1Syscalls,
+        Facility::SyscallTracepoints,
+    ),
+    program("http1_flush", Group::OnDemand, Facility::Ring),
+    program("http1_flush_last", Group::OnDemand, Facility::Ring),
+];
+
+/// The entry of a program by its name.
+pub fn find(name: &str) -> Option<&'static Program> {
+    PROGRAMS.iter().find(|program| program.name == name)
+}

@@ -1,0 +1,3 @@
+module example.com/inspect/go-http
+
+go 1.15
