@@ -60,10 +60,11 @@ fn graph(metadata: &Metadata) -> Result<Graph> {
         graph.ours.insert(metadata[id].name.to_string());
     }
     for node in &resolve.nodes {
-        let to = node
-            .deps
-            .iter()
-            .map(|dependency| metadata[&dependency.pkg].name.to_string());
+        let shipped = node.deps.iter().filter(|dependency| {
+            let mut kinds = dependency.dep_kinds.iter();
+            kinds.any(|kind| kind.kind != DependencyKind::Development)
+        });
+        let to = shipped.map(|dependency| metadata[&dependency.pkg].name.to_string());
         graph
             .edges
             .entry(metadata[&node.id].name.to_string())
