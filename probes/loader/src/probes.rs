@@ -1,3 +1,5 @@
+mod verifier;
+
 use crate::object::{self, LoadError, Options};
 use crate::table::{self, Group};
 use crate::{Facilities, log};
