@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Processes that start and end. A process that matches is traced from its first instruction: the kernel gives it an
+ * Processes that start, end and begin to listen. A process that matches is traced from its first instruction: the kernel gives it an
  * entity at once and user space says later what that entity is.
  */
 #ifndef ODIGOS_PROCESS_H
 #define ODIGOS_PROCESS_H
 
 #include <odigos/maps.h>
+#include "../http1/socket.h"
+#include "../http1/thread.h"
+
+/* From the kernel's include/net/tcp_states.h. */
+#define TCP_LISTEN_K 10
 
 /* Entities that the kernel hands out count upwards from here; those of user space stay below. */
 #define FIRST_KERNEL_ENTITY (1U << 31)
@@ -18,24 +23,22 @@ static __always_inline __u32 next_entity(void)
 	return FIRST_KERNEL_ENTITY | (__sync_fetch_and_add(&kernel_entities, 1) + 1);
 }
 
-static __always_inline void report_process(enum process_event_kind kind, struct task_struct *task, __u32 pid,
-					   __u32 parent, __u32 entity, const char *filename)
+/* A new event with what every kind has, or NULL; to be submitted. */
+static __always_inline struct process_event *process_event(enum process_event_kind kind, struct task_struct *task,
+							   __u32 pid, __u32 entity)
 {
 	struct process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
 
 	if (!event) {
 		count(COUNTER_EVENT_RING_FULL);
-		return;
+		return NULL;
 	}
+	__builtin_memset(event, 0, sizeof(*event));
 	event->kind = kind;
 	event->pid = pid;
-	event->parent = parent;
 	event->entity = entity;
 	event->start_boottime_ns = BPF_CORE_READ(task, start_boottime);
-	event->filename[0] = 0;
-	if (filename)
-		bpf_probe_read_kernel_str(event->filename, sizeof(event->filename), filename);
-	bpf_ringbuf_submit(event, 0);
+	return event;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -43,6 +46,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 {
 	__u32 pid = current_pid_tgid() >> 32;
 	struct target target = { .flags = config.adopt_flags };
+	struct process_event *event;
 
 	if (!pid || pid == config.own_pid)
 		return 0;
@@ -53,7 +57,11 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		if (bpf_map_update_elem(&targets, &pid, &target, BPF_ANY))
 			target.entity = 0;
 	}
-	report_process(PROCESS_EXEC, task, pid, 0, target.entity, BPF_CORE_READ(binprm, filename));
+	event = process_event(PROCESS_EXEC, task, pid, target.entity);
+	if (!event)
+		return 0;
+	bpf_probe_read_kernel_str(event->filename, sizeof(event->filename), BPF_CORE_READ(binprm, filename));
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
@@ -63,6 +71,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	__u32 parent_pid = current_pid_tgid() >> 32;
 	__u32 pid = BPF_CORE_READ(child, tgid);
 	struct target *inherited, target;
+	struct process_event *event;
 
 	if (BPF_CORE_READ(child, pid) != pid)
 		return 0;
@@ -74,7 +83,11 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	target.entity = next_entity();
 	if (bpf_map_update_elem(&targets, &pid, &target, BPF_ANY))
 		target.entity = 0;
-	report_process(PROCESS_FORK, child, pid, parent_pid, target.entity, NULL);
+	event = process_event(PROCESS_FORK, child, pid, target.entity);
+	if (!event)
+		return 0;
+	event->parent = parent_pid;
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 
@@ -83,12 +96,37 @@ int BPF_PROG(process_exit, struct task_struct *task)
 {
 	__u64 id = current_pid_tgid();
 	__u32 pid = id >> 32;
+	struct process_event *event;
 
 	forget_thread(id);
 	if (!pid || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	bpf_map_delete_elem(&targets, &pid);
-	report_process(PROCESS_EXIT, task, pid, 0, 0, NULL);
+	event = process_event(PROCESS_EXIT, task, pid, 0);
+	if (event)
+		bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* The state changes within listen(), in the thread that called it. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(process_listen, const struct sock *sk, int old_state, int new_state)
+{
+	struct process_event *event;
+	struct target *target;
+	__u32 pid;
+
+	if (new_state != TCP_LISTEN_K || !is_tcp(sk))
+		return 0;
+	pid = current_pid_tgid() >> 32;
+	if (!pid)
+		return 0;
+	target = bpf_map_lookup_elem(&targets, &pid);
+	event = process_event(PROCESS_LISTEN, bpf_get_current_task_btf(), pid, target ? target->entity : 0);
+	if (!event)
+		return 0;
+	event->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	bpf_ringbuf_submit(event, 0);
 	return 0;
 }
 

@@ -5,7 +5,7 @@ use crate::Facility;
 /// Programs that are attached and detached together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
-    /// Processes that start and end.
+    /// Processes that start, end and begin to listen.
     Process,
     /// Ends of connections, for each way of seeing HTTP/1.
     Http1Connections,
@@ -46,6 +46,7 @@ pub static PROGRAMS: &[Program] = &[
     program("process_exec", Group::Process, Facility::BtfTracepoints),
     program("process_fork", Group::Process, Facility::BtfTracepoints),
     program("process_exit", Group::Process, Facility::BtfTracepoints),
+    program("process_listen", Group::Process, Facility::BtfTracepoints),
     program(
         "http1_connection_state",
         Group::Http1Connections,

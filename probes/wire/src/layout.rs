@@ -71,6 +71,33 @@ pub const HTTP1_REQUEST: usize = 136;
 /// The most of a request that is captured.
 pub const HTTP1_REQUEST_CAPTURE: usize = 1024;
 
+/// `process_event.kind`: another program runs in the process.
+pub const PROCESS_EXEC: u32 = 1;
+/// `process_event.kind`: a traced process has forked.
+pub const PROCESS_FORK: u32 = 2;
+/// `process_event.kind`: the process has ended.
+pub const PROCESS_EXIT: u32 = 3;
+/// `process_event.kind`: a TCP socket of the process accepts connections.
+pub const PROCESS_LISTEN: u32 = 4;
+/// `sizeof(struct process_event)`.
+pub const PROCESS_SIZE: usize = 160;
+/// Offset of `kind`.
+pub const PROCESS_KIND: usize = 0;
+/// Offset of `pid`.
+pub const PROCESS_PID: usize = 4;
+/// Offset of `parent`.
+pub const PROCESS_PARENT: usize = 8;
+/// Offset of `entity`.
+pub const PROCESS_ENTITY: usize = 12;
+/// Offset of `start_boottime_ns`.
+pub const PROCESS_START: usize = 16;
+/// Offset of `port`.
+pub const PROCESS_PORT: usize = 24;
+/// Offset of `filename`.
+pub const PROCESS_FILENAME: usize = 32;
+/// The most of a file name that is reported, its final 0 included.
+pub const PROCESS_FILENAME_SIZE: usize = 128;
+
 pub(crate) fn need(record: &[u8], need: usize) -> Result<(), DecodeError> {
     let have = record.len();
     if have < need {

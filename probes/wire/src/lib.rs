@@ -10,5 +10,6 @@ mod event;
 pub mod handover;
 mod http1;
 pub mod layout;
+pub mod process;
 
 pub use event::{DecodeError, Endpoint, Event, GoHttp, Http1, SpanFlags, SpanHeader, decode};

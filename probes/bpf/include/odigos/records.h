@@ -61,6 +61,8 @@ enum process_event_kind {
 	PROCESS_EXEC = 1,
 	PROCESS_FORK = 2,
 	PROCESS_EXIT = 3,
+	/* A TCP socket of the process accepts connections now. */
+	PROCESS_LISTEN = 4,
 };
 
 #define PROCESS_FILENAME 128
@@ -75,6 +77,10 @@ struct process_event {
 	__u32 entity;
 	/* Time since boot at which the process started: with the pid, its identity. */
 	__u64 start_boottime_ns;
+	/* For PROCESS_LISTEN, in host byte order; 0 if the kernel is yet to choose it. */
+	__u16 port;
+	__u16 reserved[3];
+	/* For PROCESS_EXEC, with a 0 at its end. */
 	__u8 filename[PROCESS_FILENAME];
 };
 
