@@ -1,0 +1,76 @@
+use bytes::Bytes;
+
+/// What a payload carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// An `ExportTraceServiceRequest`; its items are spans.
+    Traces,
+    /// An `ExportMetricsServiceRequest`; its items are data points.
+    Metrics,
+    /// An `ExportLogsServiceRequest`; its items are log records.
+    Logs,
+}
+
+/// The encoded body of an export request, in pieces that are each a body of its own. Cloning shares the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    signal: Signal,
+    chunks: Vec<Bytes>,
+    bytes: usize,
+    items: usize,
+}
+
+impl Payload {
+    /// A payload without items.
+    pub fn empty(signal: Signal) -> Self {
+        Payload {
+            signal,
+            chunks: Vec::new(),
+            bytes: 0,
+            items: 0,
+        }
+    }
+
+    /// A payload of one piece; `items` is what is counted of it, and is the caller's word.
+    pub fn new(signal: Signal, chunk: Bytes, items: usize) -> Self {
+        Payload {
+            signal,
+            bytes: chunk.len(),
+            chunks: vec![chunk],
+            items,
+        }
+    }
+
+    /// What it carries.
+    pub fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Spans, data points or log records.
+    pub fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The encoded length.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The pieces, in order.
+    pub fn chunks(&self) -> &[Bytes] {
+        &self.chunks
+    }
+
+    /// No items and no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.items == 0 && self.bytes == 0
+    }
+
+    /// Joins `other`'s items to these. Both carry the same signal.
+    pub fn append(&mut self, other: Payload) {
+        debug_assert_eq!(self.signal, other.signal, "a payload carries one signal");
+        self.bytes += other.bytes;
+        self.items += other.items;
+        self.chunks.extend(other.chunks);
+    }
+}

@@ -1,0 +1,194 @@
+//! The protobuf wire format: a bounded walk over fields, and the few writes that encoding needs.
+
+/// Why encoded bytes could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// The bytes end within a field.
+    #[error("the bytes end within a field")]
+    Truncated,
+    /// A varint of more than ten bytes, or beyond 64 bits.
+    #[error("a varint is too long")]
+    Varint,
+    /// A field number of 0 or beyond 2^29.
+    #[error("a field number is out of range")]
+    FieldNumber,
+    /// A group, or a wire type that does not exist.
+    #[error("wire type {0} is not one of OTLP's")]
+    WireType(u8),
+    /// A field that is not of the type its number has.
+    #[error("field {0} has the wrong wire type")]
+    FieldType(u32),
+    /// An id that is neither empty nor of its length.
+    #[error("an id has {0} bytes")]
+    IdLength(usize),
+    /// Values nested deeper than [`crate::traces::MAX_DEPTH`].
+    #[error("values are nested too deep")]
+    TooDeep,
+}
+
+/// One field of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its value.
+    pub value: FieldValue<'a>,
+}
+
+/// A field's value by wire type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldValue<'a> {
+    /// int32, int64, uint32, uint64, bool, enum.
+    Varint(u64),
+    /// fixed64, sfixed64, double.
+    Fixed64(u64),
+    /// string, bytes, message, packed.
+    Bytes(&'a [u8]),
+    /// fixed32, sfixed32, float.
+    Fixed32(u32),
+}
+
+impl<'a> Field<'a> {
+    /// The value of a string, bytes or message.
+    pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
+        match self.value {
+            FieldValue::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed::FieldType(self.number)),
+        }
+    }
+
+    /// The value of an integer, a bool or an enum.
+    pub fn varint(&self) -> Result<u64, Malformed> {
+        match self.value {
+            FieldValue::Varint(value) => Ok(value),
+            _ => Err(Malformed::FieldType(self.number)),
+        }
+    }
+
+    /// The value of a fixed64 or a double.
+    pub fn fixed64(&self) -> Result<u64, Malformed> {
+        match self.value {
+            FieldValue::Fixed64(value) => Ok(value),
+            _ => Err(Malformed::FieldType(self.number)),
+        }
+    }
+
+    /// The value of a fixed32.
+    pub fn fixed32(&self) -> Result<u32, Malformed> {
+        match self.value {
+            FieldValue::Fixed32(value) => Ok(value),
+            _ => Err(Malformed::FieldType(self.number)),
+        }
+    }
+}
+
+/// Walks the fields of one message. Ends after the first error.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+/// The fields of `message`, in the order in which they were encoded.
+pub fn fields(message: &[u8]) -> Fields<'_> {
+    Fields { rest: message }
+}
+
+impl<'a> Fields<'a> {
+    fn read(&mut self) -> Result<Field<'a>, Malformed> {
+        let key = self.varint()?;
+        let number = u32::try_from(key >> 3)
+            .ok()
+            .filter(|number| (1..1 << 29).contains(number));
+        let number = number.ok_or(Malformed::FieldNumber)?;
+        let value = match (key & 7) as u8 {
+            0 => FieldValue::Varint(self.varint()?),
+            1 => FieldValue::Fixed64(u64::from_le_bytes(self.array()?)),
+            2 => {
+                let length = usize::try_from(self.varint()?).map_err(|_| Malformed::Truncated)?;
+                let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Truncated)?;
+                self.rest = rest;
+                FieldValue::Bytes(bytes)
+            }
+            5 => FieldValue::Fixed32(u32::from_le_bytes(self.array()?)),
+            other => return Err(Malformed::WireType(other)),
+        };
+        Ok(Field { number, value })
+    }
+
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        let mut value = 0;
+        for (index, byte) in self.rest.iter().enumerate().take(10) {
+            // The tenth byte holds the 64th bit and nothing else.
+            if index == 9 && *byte > 1 {
+                break;
+            }
+            value |= u64::from(byte & 0x7f) << (7 * index);
+            if byte & 0x80 == 0 {
+                self.rest = &self.rest[index + 1..];
+                return Ok(value);
+            }
+        }
+        Err(if self.rest.len() < 10 {
+            Malformed::Truncated
+        } else {
+            Malformed::Varint
+        })
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
+        self.rest = rest;
+        Ok(*array)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let field = self.read();
+        if field.is_err() {
+            self.rest = &[];
+        }
+        Some(field)
+    }
+}
+
+pub(crate) const VARINT: u8 = 0;
+pub(crate) const FIXED64: u8 = 1;
+pub(crate) const BYTES: u8 = 2;
+pub(crate) const FIXED32: u8 = 5;
+
+/// Appends a varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Length of a varint.
+pub(crate) fn varint_len(value: u64) -> usize {
+    ((64 - (value | 1).leading_zeros()) as usize).div_ceil(7)
+}
+
+/// Length of a field of bytes with a number below 16.
+pub(crate) fn field_len(length: usize) -> usize {
+    1 + varint_len(length as u64) + length
+}
+
+/// Appends a field's key.
+pub(crate) fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+    put_varint(out, u64::from(number << 3) | u64::from(wire_type));
+}
+
+/// Appends a field of bytes.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_key(out, number, BYTES);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
