@@ -3,6 +3,7 @@
 use crate::suite::Shown;
 use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, Object, ObjectBuilder, ProgramMut, UprobeMultiOpts, UprobeOpts};
+use probe_loader::Facility;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::{
     io::{Read, Write},
@@ -11,6 +12,19 @@ use std::{
 };
 
 const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/facilities.bpf.o"));
+
+/// The tests of this file.
+pub const TESTS: &[(&str, fn() -> Result<Shown>)] = &[
+    ("kernel_has_btf", kernel_has_btf),
+    ("bpffs_can_be_mounted", bpffs_can_be_mounted),
+    ("loopback_carries_data", loopback_carries_data),
+    ("tracepoint_counts_calls", tracepoint_counts_calls),
+    ("kprobe_counts_calls", kprobe_counts_calls),
+    ("fentry_counts_calls", fentry_counts_calls),
+    ("uprobe_counts_calls", uprobe_counts_calls),
+    ("uprobe_multi_counts_calls", uprobe_multi_counts_calls),
+    ("probe_write_user_loads", probe_write_user_loads),
+];
 
 /// Programs of `facilities.bpf.c`, by their index in its array of counts.
 #[derive(Clone, Copy)]
@@ -40,7 +54,20 @@ impl Program {
 const PROBED: &str = "sched_yield";
 const CALLS: u64 = 5;
 
-pub fn kernel_has_btf() -> Result<Shown> {
+/// What the agent's own detection must agree with.
+pub fn truth(facility: Facility) -> Option<Result<Shown>> {
+    match facility {
+        Facility::Btf => Some(kernel_has_btf()),
+        Facility::SyscallTracepoints => Some(tracepoint_counts_calls()),
+        Facility::Kprobes => Some(kprobe_counts_calls()),
+        Facility::Fentry => Some(fentry_counts_calls()),
+        Facility::Uprobes => Some(uprobe_counts_calls()),
+        Facility::UprobeMulti => Some(uprobe_multi_counts_calls()),
+        _ => None,
+    }
+}
+
+fn kernel_has_btf() -> Result<Shown> {
     let btf = Path::new("/sys/kernel/btf/vmlinux");
     if !btf.exists() {
         return Ok(Shown::Absent(format!("{} is not there", btf.display())));
@@ -55,7 +82,7 @@ pub fn kernel_has_btf() -> Result<Shown> {
     Ok(Shown::Yes)
 }
 
-pub fn bpffs_can_be_mounted() -> Result<Shown> {
+fn bpffs_can_be_mounted() -> Result<Shown> {
     let directory = tempfile::tempdir()?;
     mount("bpf", directory.path(), "bpf", MountFlags::empty(), None).context("cannot mount")?;
     let pinned = pin_in(directory.path());
@@ -76,14 +103,14 @@ fn pin_in(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-pub fn loopback_carries_data() -> Result<Shown> {
+fn loopback_carries_data() -> Result<Shown> {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         exchange(address).with_context(|| format!("over {address}"))?;
     }
     Ok(Shown::Yes)
 }
 
-pub fn tracepoint_counts_calls() -> Result<Shown> {
+fn tracepoint_counts_calls() -> Result<Shown> {
     counts(
         Program::Tracepoint,
         |program| program.attach_tracepoint(libbpf_rs::TracepointCategory::Syscalls, "sys_enter_sched_yield"),
@@ -91,7 +118,7 @@ pub fn tracepoint_counts_calls() -> Result<Shown> {
     )
 }
 
-pub fn kprobe_counts_calls() -> Result<Shown> {
+fn kprobe_counts_calls() -> Result<Shown> {
     counts(
         Program::Kprobe,
         |program| program.attach_kprobe(false, "tcp_sendmsg"),
@@ -99,11 +126,11 @@ pub fn kprobe_counts_calls() -> Result<Shown> {
     )
 }
 
-pub fn fentry_counts_calls() -> Result<Shown> {
+fn fentry_counts_calls() -> Result<Shown> {
     counts(Program::Fentry, |program| program.attach_trace(), send_repeatedly)
 }
 
-pub fn uprobe_counts_calls() -> Result<Shown> {
+fn uprobe_counts_calls() -> Result<Shown> {
     let options = UprobeOpts {
         func_name: Some(PROBED.into()),
         ..UprobeOpts::default()
@@ -112,7 +139,7 @@ pub fn uprobe_counts_calls() -> Result<Shown> {
     counts(Program::Uprobe, attach, yield_repeatedly)
 }
 
-pub fn uprobe_multi_counts_calls() -> Result<Shown> {
+fn uprobe_multi_counts_calls() -> Result<Shown> {
     let options = UprobeMultiOpts {
         syms: vec![PROBED.into()],
         ..UprobeMultiOpts::default()
@@ -122,7 +149,7 @@ pub fn uprobe_multi_counts_calls() -> Result<Shown> {
     counts(Program::UprobeMulti, attach, yield_repeatedly)
 }
 
-pub fn probe_write_user_loads() -> Result<Shown> {
+fn probe_write_user_loads() -> Result<Shown> {
     Ok(match load(Program::WriteUser)? {
         Ok(_) => Shown::Yes,
         Err(why) => Shown::Absent(why),

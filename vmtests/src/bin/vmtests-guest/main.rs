@@ -5,6 +5,7 @@
 
 mod facilities;
 mod init;
+mod probes;
 mod suite;
 
 use anyhow::{Result, bail};
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["--list"] => {
-            suite::names().for_each(|name| println!("{name}"));
+            suite::names().iter().for_each(|name| println!("{name}"));
             Ok(())
         }
         ["--run", name] => suite::run_one(name),

@@ -1,10 +1,10 @@
 //! The table of tests, and how they are run: each in a process of its own, so that a crash or a hang costs one result.
 
-use crate::facilities;
+use crate::{facilities, probes};
 use anyhow::{Context, Result, bail};
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    panic,
+    panic::{self, UnwindSafe},
     process::{Child, Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
@@ -19,20 +19,19 @@ pub enum Shown {
     Absent(String),
 }
 
-type Test = fn() -> Result<Shown>;
+type Test = Box<dyn FnOnce() -> Result<Shown> + UnwindSafe>;
 
 /// Every test, in the order in which they run: first what the others stand on.
-const TESTS: &[(&str, Test)] = &[
-    ("kernel_has_btf", facilities::kernel_has_btf),
-    ("bpffs_can_be_mounted", facilities::bpffs_can_be_mounted),
-    ("loopback_carries_data", facilities::loopback_carries_data),
-    ("tracepoint_counts_calls", facilities::tracepoint_counts_calls),
-    ("kprobe_counts_calls", facilities::kprobe_counts_calls),
-    ("fentry_counts_calls", facilities::fentry_counts_calls),
-    ("uprobe_counts_calls", facilities::uprobe_counts_calls),
-    ("uprobe_multi_counts_calls", facilities::uprobe_multi_counts_calls),
-    ("probe_write_user_loads", facilities::probe_write_user_loads),
-];
+fn tests() -> Vec<(String, Test)> {
+    let mut tests: Vec<(String, Test)> = Vec::new();
+    for &(name, test) in facilities::TESTS.iter().chain(probes::TESTS) {
+        tests.push((name.to_owned(), Box::new(test)));
+    }
+    for (name, way, case) in probes::cases() {
+        tests.push((name, Box::new(move || probes::run(way, case))));
+    }
+    tests
+}
 
 /// A test that takes longer hangs: the slowest needs a second or two in an emulated machine.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -41,18 +40,17 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const OUTPUT_TAIL: usize = 4096;
 
 /// The names of all tests.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    TESTS.iter().map(|(name, _)| *name)
+pub fn names() -> Vec<String> {
+    tests().into_iter().map(|(name, _)| name).collect()
 }
 
 /// Runs every test whose name contains `only`, each in a child process, and reports to `out`.
 pub fn run_all(only: &str, out: &mut dyn Write) -> Result<()> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     report(out, &Message::Hello { release })?;
-    for name in names().filter(|name| name.contains(only)) {
-        let test = name.to_owned();
+    for test in names().into_iter().filter(|name| name.contains(only)) {
         report(out, &Message::Started { test: test.clone() })?;
-        let outcome = run_in_child(name, out).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
+        let outcome = run_in_child(&test, out).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
         report(out, &Message::Ended { test, outcome })?;
     }
     report(out, &Message::Finished)
@@ -60,7 +58,7 @@ pub fn run_all(only: &str, out: &mut dyn Write) -> Result<()> {
 
 /// Runs one test in this process and reports to the standard output.
 pub fn run_one(name: &str) -> Result<()> {
-    let Some((_, test)) = TESTS.iter().find(|(known, _)| *known == name) else {
+    let Some((_, test)) = tests().into_iter().find(|(known, _)| known == name) else {
         bail!("no test is named {name}");
     };
     // The panic's message is on the error output already; here it only has to become a result.
@@ -72,6 +70,11 @@ pub fn run_one(name: &str) -> Result<()> {
     };
     let test = name.to_owned();
     report(&mut std::io::stdout(), &Message::Ended { test, outcome })
+}
+
+/// Reports from within a test how much work the verifier had with a program.
+pub fn report_verified(program: String, instructions: u64) -> Result<()> {
+    report(&mut std::io::stdout(), &Message::Verified { program, instructions })
 }
 
 /// Writes a message and sees to it that it is out before anything else happens.
