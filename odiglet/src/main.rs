@@ -1,0 +1,2 @@
+//! The node agent as a daemon.
+fn main() {}

@@ -1,0 +1,162 @@
+//! The processes of this machine, and what is traced of each: process events in, targets and entities out.
+
+use crate::entity::Description;
+use crate::handover::Handover;
+use crate::listening::Listeners;
+use crate::selection::{Candidate, Selection};
+use probe_loader::{Probes, Target};
+use probe_wire::process::{ProcessEvent, ProcessEventKind};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The sockets of a process are closed after it is reported gone, and a close may end a response.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All processes that were looked at, by process id.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    selection: Selection,
+    known: HashMap<u32, Process>,
+    /// Entities of processes that ended, and when to forget them; the oldest first.
+    ending: Vec<(Instant, u32)>,
+    last_entity: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Process {
+    description: Description,
+    ports: BTreeSet<u16>,
+    /// The entity as which it is traced.
+    entity: Option<u32>,
+}
+
+impl Processes {
+    pub(crate) fn new(selection: Selection) -> Self {
+        Processes { selection, known: HashMap::new(), ending: Vec::new(), last_entity: 0 }
+    }
+
+    /// How many processes are traced.
+    pub(crate) fn traced(&self) -> usize {
+        self.known.values().filter(|process| process.entity.is_some()).count()
+    }
+
+    /// Compares what is known with the processes that there are.
+    pub(crate) fn rescan(&mut self, pids: &[u32], probes: &mut Probes, handover: &mut Handover) {
+        let there: BTreeSet<u32> = pids.iter().copied().collect();
+        let gone: Vec<u32> = self.known.keys().filter(|pid| !there.contains(pid)).copied().collect();
+        for pid in gone {
+            self.forget(pid);
+        }
+        let mut listeners = Listeners::default();
+        for pid in there {
+            if self.known.contains_key(&pid) || pid == std::process::id() {
+                continue;
+            }
+            let Some(description) = Description::read(pid) else { continue };
+            let ports = if self.selection.asks_for_ports() { listeners.ports(pid) } else { BTreeSet::new() };
+            // The kernel side may have met it before this look at it.
+            let adopted = probes.target(pid).ok().flatten().map(|target| target.entity);
+            self.consider(pid, description, ports, adopted, probes, handover);
+        }
+    }
+
+    /// Carries out what an event calls for.
+    pub(crate) fn on_event(&mut self, event: &ProcessEvent<'_>, probes: &mut Probes, handover: &mut Handover) {
+        match event.kind {
+            ProcessEventKind::Exec { filename } => {
+                self.forget(event.pid);
+                let description = Description::read(event.pid)
+                    .unwrap_or_else(|| Description::of_executable(PathBuf::from(String::from_utf8_lossy(filename).as_ref())));
+                self.consider(event.pid, description, BTreeSet::new(), event.entity, probes, handover);
+            }
+            ProcessEventKind::Fork { parent } => {
+                let known = self.known.get(&parent).map(|process| (process.description.clone(), process.ports.clone()));
+                let found = known.or_else(|| Some((Description::read(event.pid)?, BTreeSet::new())));
+                if let Some((description, ports)) = found {
+                    self.consider(event.pid, description, ports, event.entity, probes, handover);
+                }
+            }
+            ProcessEventKind::Exit => {
+                // The kernel side has removed it, but it may have been added again while it ended.
+                if let Err(error) = probes.remove_target(event.pid) {
+                    tracing::warn!(pid = event.pid, %error, "a process that ended is still a target");
+                }
+                self.forget(event.pid);
+            }
+            ProcessEventKind::Listen { port } => self.on_listen(event.pid, port, probes, handover),
+        }
+    }
+
+    /// Forgets entities whose last span has long been written.
+    pub(crate) fn expire(&mut self, now: Instant, handover: &mut Handover) {
+        let expired = self.ending.iter().take_while(|(when, _)| *when <= now).count();
+        for (_, entity) in self.ending.drain(..expired) {
+            handover.retire(entity);
+        }
+    }
+
+    fn on_listen(&mut self, pid: u32, port: u16, probes: &mut Probes, handover: &mut Handover) {
+        let Some(process) = self.known.get_mut(&pid) else { return };
+        process.ports.insert(port);
+        if process.entity.is_none() {
+            let Process { description, ports, .. } = process.clone();
+            self.consider(pid, description, ports, None, probes, handover);
+        }
+    }
+
+    /// Traces a process if it is selected. `adopted` is the entity as which the kernel side already does.
+    fn consider(
+        &mut self,
+        pid: u32,
+        description: Description,
+        ports: BTreeSet<u16>,
+        adopted: Option<u32>,
+        probes: &mut Probes,
+        handover: &mut Handover,
+    ) {
+        let candidate = Candidate { pid, executable: &description.executable, ports: &ports };
+        let entity = if self.selection.admits(candidate) {
+            let entity = adopted.unwrap_or_else(|| self.next_entity());
+            handover.announce(entity, description.resource(pid));
+            trace(pid, entity, probes).then_some(entity)
+        } else {
+            if let Some(entity) = adopted {
+                release(pid, entity, probes, handover);
+            }
+            None
+        };
+        self.known.insert(pid, Process { description, ports, entity });
+    }
+
+    fn forget(&mut self, pid: u32) {
+        if let Some(entity) = self.known.remove(&pid).and_then(|process| process.entity) {
+            self.ending.push((Instant::now() + GRACE, entity));
+        }
+    }
+
+    /// Entities of user space count upwards from one; those of the kernel side begin at 2^31.
+    fn next_entity(&mut self) -> u32 {
+        self.last_entity += 1;
+        self.last_entity
+    }
+}
+
+fn trace(pid: u32, entity: u32, probes: &mut Probes) -> bool {
+    let target = Target { entity, flags: Target::HTTP1 };
+    match probes.set_target(pid, target) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(pid, %error, "a process cannot be traced");
+            false
+        }
+    }
+}
+
+/// The kernel side began to trace a process that nobody asked for.
+fn release(pid: u32, entity: u32, probes: &mut Probes, handover: &mut Handover) {
+    if let Err(error) = probes.remove_target(pid) {
+        tracing::warn!(pid, %error, "a process goes on being traced");
+    }
+    handover.retire(entity);
+}

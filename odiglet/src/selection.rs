@@ -1,0 +1,124 @@
+//! Which processes are traced: a pure decision over what is known of one.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What a user asked for. Nothing named means everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    pids: BTreeSet<u32>,
+    executables: Option<GlobSet>,
+    ports: BTreeSet<u16>,
+    excluded: Option<GlobSet>,
+}
+
+/// A glob that does not parse.
+#[derive(Debug, thiserror::Error)]
+#[error("{option} {pattern:?}: {source}")]
+pub struct GlobError {
+    option: &'static str,
+    pattern: String,
+    source: globset::Error,
+}
+
+/// What the decision rests on.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Process id.
+    pub pid: u32,
+    /// The executable, as the process sees its path.
+    pub executable: &'a Path,
+    /// Ports of TCP that it listens on, as far as known.
+    pub ports: &'a BTreeSet<u16>,
+}
+
+impl Selection {
+    /// Checks the globs. One without a slash is compared with the executable's name, any other with its whole path.
+    pub fn new(pids: &[u32], executables: &[String], ports: &[u16], excluded: &[String]) -> Result<Self, GlobError> {
+        Ok(Selection {
+            pids: pids.iter().copied().collect(),
+            executables: globs("--exe", executables)?,
+            ports: ports.iter().copied().collect(),
+            excluded: globs("--exclude", excluded)?,
+        })
+    }
+
+    /// Whether a process may be traced before anything is known of it.
+    pub fn takes_everything(&self) -> bool {
+        self.pids.is_empty() && self.executables.is_none() && self.ports.is_empty()
+    }
+
+    /// Whether the ports of a process matter.
+    pub fn asks_for_ports(&self) -> bool {
+        !self.ports.is_empty()
+    }
+
+    /// Whether this process is traced.
+    pub fn admits(&self, candidate: Candidate<'_>) -> bool {
+        if self.excluded.as_ref().is_some_and(|globs| matches(globs, candidate.executable)) {
+            return false;
+        }
+        self.takes_everything()
+            || self.pids.contains(&candidate.pid)
+            || self.executables.as_ref().is_some_and(|globs| matches(globs, candidate.executable))
+            || !self.ports.is_disjoint(candidate.ports)
+    }
+}
+
+fn globs(option: &'static str, patterns: &[String]) -> Result<Option<GlobSet>, GlobError> {
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
+        let glob = Glob::new(&anywhere).map_err(|source| GlobError { option, pattern: pattern.clone(), source })?;
+        builder.add(glob);
+    }
+    builder.build().map(Some).map_err(|source| GlobError { option, pattern: patterns.join(" "), source })
+}
+
+fn matches(globs: &GlobSet, executable: &Path) -> bool {
+    globs.is_match(executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(selection: &Selection, pid: u32, executable: &str, ports: &[u16], expected: bool) {
+        let ports = ports.iter().copied().collect();
+        let candidate = Candidate { pid, executable: Path::new(executable), ports: &ports };
+        assert_eq!(selection.admits(candidate), expected, "{candidate:?} by {selection:?}");
+    }
+
+    fn selection(pids: &[u32], executables: &[&str], ports: &[u16], excluded: &[&str]) -> Selection {
+        let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
+        Selection::new(pids, &owned(executables), ports, &owned(excluded)).unwrap()
+    }
+
+    #[test]
+    fn nothing_named_means_everything_but_what_is_excluded() {
+        let all = selection(&[], &[], &[], &["ssh*"]);
+        check(&all, 1, "/usr/bin/python3.11", &[], true);
+        check(&all, 1, "/usr/sbin/sshd", &[], false);
+    }
+
+    #[test]
+    fn each_option_adds_and_exclusion_wins() {
+        let some = selection(&[7], &["python*", "/opt/*/bin/server"], &[80], &["/usr/sbin/nginx"]);
+        check(&some, 7, "/bin/sh", &[], true);
+        check(&some, 8, "/bin/sh", &[], false);
+        check(&some, 8, "/usr/bin/python3.11", &[], true);
+        check(&some, 8, "/opt/shop/bin/server", &[], true);
+        check(&some, 8, "/usr/sbin/apache2", &[443, 80], true);
+        check(&some, 8, "/usr/sbin/nginx", &[80], false);
+    }
+
+    #[test]
+    fn a_bad_glob_is_named() {
+        let error = Selection::new(&[], &["a[".into()], &[], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("--exe \"a[\": "), "{error}");
+    }
+}
