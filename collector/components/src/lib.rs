@@ -1,1 +1,20 @@
-//! components
+//! The collector's components, and the one table of them.
+//!
+//! A component is a folder with its settings, its `configure` and its work; adding one is that folder and a line in
+//! [`COMPONENTS`]. A program that embeds the collector, such as `odigos run`, starts at [`embed`].
+
+#![forbid(unsafe_code)]
+
+pub mod embed;
+pub mod exporters;
+pub mod processors;
+pub mod receivers;
+
+use collector_engine::Components;
+
+/// All component types.
+pub const COMPONENTS: Components = Components {
+    receivers: &[receivers::ebpf::FACTORY],
+    processors: &[processors::batch::FACTORY],
+    exporters: &[exporters::file::FACTORY],
+};

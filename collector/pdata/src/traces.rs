@@ -24,6 +24,11 @@ pub fn count_spans(request: &[u8]) -> Result<usize, Malformed> {
     Ok(count)
 }
 
+/// The attributes of an encoded `Resource` on its own.
+pub fn resource_attributes(resource: &[u8]) -> Attributes<'_> {
+    Resource(resource).attributes()
+}
+
 /// An encoded `ResourceSpans`.
 #[derive(Debug, Clone, Copy)]
 pub struct ResourceSpans<'a>(pub(crate) &'a [u8]);

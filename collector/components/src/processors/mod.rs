@@ -1,0 +1,3 @@
+//! What happens to items on their way.
+
+pub mod batch;

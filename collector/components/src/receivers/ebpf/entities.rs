@@ -1,0 +1,69 @@
+//! Entity ids and the resources that they stand for.
+
+use collector_pdata::encode::put_resource_integer;
+use collector_pdata::traces::resource_attributes;
+use std::collections::HashMap;
+
+#[derive(Debug)]
+struct Entity {
+    resource: Vec<u8>,
+    has_pid: bool,
+    gone: bool,
+}
+
+/// What Odiglet has announced.
+#[derive(Debug, Default)]
+pub(crate) struct Entities {
+    known: HashMap<u32, Entity>,
+}
+
+impl Entities {
+    pub(crate) fn set(&mut self, id: u32, resource: Vec<u8>) {
+        // A resource that cannot be read would spoil every span that it is written beside.
+        let Ok(has_pid) = has_pid(&resource) else {
+            tracing::warn!(entity = id, "an entity's resource is not well formed and is left out");
+            return;
+        };
+        let entity = Entity {
+            resource,
+            has_pid,
+            gone: false,
+        };
+        self.known.insert(id, entity);
+    }
+
+    /// Records of the entity may still wait in the ring, so it is only marked.
+    pub(crate) fn mark_gone(&mut self, id: u32) {
+        if let Some(entity) = self.known.get_mut(&id) {
+            entity.gone = true;
+        }
+    }
+
+    /// Forgets what is gone; to be called when the ring has been read to its end.
+    pub(crate) fn forget_gone(&mut self) {
+        self.known.retain(|_, entity| !entity.gone);
+    }
+
+    pub(crate) fn is_known(&self, id: u32) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    /// Writes the encoded `Resource` of the spans of a process.
+    pub(crate) fn put_resource(&self, id: u32, pid: u32, out: &mut Vec<u8>) {
+        let entity = self.known.get(&id);
+        if let Some(entity) = entity {
+            out.extend_from_slice(&entity.resource);
+        }
+        if !entity.is_some_and(|entity| entity.has_pid) {
+            put_resource_integer(out, "process.pid", i64::from(pid));
+        }
+    }
+}
+
+fn has_pid(resource: &[u8]) -> Result<bool, collector_pdata::Malformed> {
+    let mut found = false;
+    for attribute in resource_attributes(resource) {
+        found |= attribute?.key == b"process.pid";
+    }
+    Ok(found)
+}
