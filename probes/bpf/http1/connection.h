@@ -7,7 +7,6 @@
 
 /* From the kernel's include/net/tcp_states.h. */
 #define TCP_FIN_WAIT1_K 4
-#define TCP_CLOSE_K 7
 #define TCP_LAST_ACK_K 9
 
 SEC("tp_btf/inet_sock_set_state")
@@ -22,10 +21,12 @@ int BPF_PROG(http1_connection_state, const struct sock *sk, int old_state, int n
 	if (!x)
 		return 0;
 	/* A server that shuts its side has answered; a client may still be reading. */
-	if (new_state == TCP_CLOSE_K || !x->client)
-		on_end(x);
-	if (new_state == TCP_CLOSE_K)
+	if (new_state == TCP_CLOSE_K) {
+		on_end(x, false);
 		bpf_map_delete_elem(&exchanges, &key);
+	} else if (!x->client) {
+		on_end(x, true);
+	}
 	return 0;
 }
 

@@ -11,65 +11,17 @@
 #ifndef ODIGOS_HTTP1_EXCHANGE_H
 #define ODIGOS_HTTP1_EXCHANGE_H
 
-#include <odigos/maps.h>
-#include "head.h"
-#include "payload.h"
+#include "capture.h"
 #include "socket.h"
+#include "state.h"
 #include "thread.h"
 
-/*
- * A function that the verifier checks once, on its own, instead of again on every path that leads to it. Its arguments
- * may be null for all that the verifier knows.
- */
-#define GLOBAL __attribute__((noinline))
+static __always_inline __u64 time_of(const struct sock *sk, enum direction direction)
+{
+	__u64 now = bpf_ktime_get_ns();
 
-enum direction {
-	RECEIVED,
-	SENT,
-};
-
-enum phase {
-	IDLE,
-	REQUEST,
-	RESPONSE,
-	/* Not HTTP/1, or no longer (upgraded, tunnelled): left alone until the connection ends. */
-	OPAQUE,
-};
-
-/* One per connection that has spoken HTTP/1; the record first, as it goes into the ring. */
-struct exchange {
-	struct http1_record record;
-	/* Thread that read the request on a server, which makes it a parent; 0 if none. */
-	__u64 serving_thread;
-	/* Bytes of the response's head, body excluded; 0 while it is not known. */
-	__u64 head_bytes;
-	/* The last eight bytes of the response, the newest in the lowest byte. */
-	__u64 tail;
-	__u16 head_len;
-	__u8 phase;
-	__u8 framing;
-	__u8 client;
-	__u8 head_request;
-	/* The beginning of the response, until its head has been read. */
-	__u8 head[RESPONSE_HEAD] __attribute__((aligned(8)));
-	__u8 chunk_guard[APPEND_CHUNK];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct exchange);
-} exchanges SEC(".maps");
-
-/* What a new connection's entry is copied from: too large for the stack. Never written. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct exchange);
-} empty_exchange SEC(".maps");
+	return direction == SENT ? sent_at(sk, now) : now;
+}
 
 static __always_inline void read_endpoints(struct http1_record *record, const struct sock *sk)
 {
@@ -92,27 +44,40 @@ static __always_inline void read_endpoints(struct http1_record *record, const st
 /* The exchange no longer makes its thread's client requests children of it. */
 static __always_inline void stop_serving(struct exchange *x)
 {
+	/* A key must be on the stack for Linux 6.1. */
+	__u64 thread_id = x->serving_thread;
 	struct thread *thread;
 
-	if (!x->serving_thread)
+	if (!thread_id)
 		return;
-	thread = bpf_map_lookup_elem(&threads, &x->serving_thread);
+	thread = bpf_map_lookup_elem(&threads, &thread_id);
+	/* Another thread may be answering for the one that read. */
 	if (thread && thread->open)
-		thread->open--;
+		__sync_fetch_and_sub(&thread->open, 1);
 	x->serving_thread = 0;
 }
 
 int http1_finish(struct exchange *x) GLOBAL;
 int http1_finish(struct exchange *x)
 {
-	__u64 length;
+	__u64 length, body;
+	__u32 phase;
 
 	if (!x)
 		return 0;
-	if (x->head_bytes && x->record.response_bytes >= x->head_bytes)
-		x->record.response_body = x->record.response_bytes - x->head_bytes;
+	/* The end of a connection and the end of a call may both come here, on two processors. */
+	phase = __sync_lock_test_and_set(&x->phase, IDLE);
+	if (phase != REQUEST && phase != RESPONSE)
+		return 0;
+	if (x->head_bytes && x->record.response_bytes >= x->head_bytes) {
+		body = x->record.response_bytes - x->head_bytes;
+		/* What follows the announced length is not of this response. */
+		if (x->framing != FRAMING_LENGTH || body < x->record.response_body)
+			x->record.response_body = body;
+	}
+	if (x->record.header.end_ns < x->record.header.start_ns)
+		x->record.header.end_ns = x->record.header.start_ns;
 	stop_serving(x);
-	x->phase = IDLE;
 	length = x->record.captured;
 	if (length > HTTP1_REQUEST_CAPTURE)
 		length = HTTP1_REQUEST_CAPTURE;
@@ -184,25 +149,15 @@ static __always_inline void serve(struct exchange *x, __u64 key, __u64 thread_id
 			x->serving_thread = 0;
 		return;
 	}
-	thread->open++;
+	__sync_fetch_and_add(&thread->open, 1);
 	thread->serving = key;
 }
 
-int http1_capture_request(struct exchange *x, const struct payload *data) GLOBAL;
-int http1_capture_request(struct exchange *x, const struct payload *data)
-{
-	if (!x || !data)
-		return 0;
-	x->record.request_bytes += data->total;
-	payload_append(x->record.request, HTTP1_REQUEST_CAPTURE, &x->record.captured, data);
-	return 0;
-}
-
 static __always_inline void begin(struct exchange *x, const struct sock *sk, const struct target *target,
-				  const struct payload *data, __u64 now, enum direction direction)
+				  const struct payload *data, enum direction direction)
 {
 	struct http1_record *record = &x->record;
-	__u64 id = current_pid_tgid();
+	__u64 id = current_pid_tgid(), now = time_of(sk, direction);
 
 	if (!record->local.family)
 		read_endpoints(record, sk);
@@ -222,6 +177,8 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 	x->framing = FRAMING_UNKNOWN;
 	x->head_bytes = 0;
 	x->head_len = 0;
+	x->head_cut = false;
+	x->request_cut = false;
 	x->tail = 0;
 	http1_capture_request(x, data);
 	if (!record->captured) {
@@ -256,7 +213,20 @@ static __always_inline bool response_is_complete(const struct exchange *x)
 	}
 }
 
-/* Reads the response's head as far as it is there. */
+/* The response proper follows, in this piece or in a later one. */
+static __always_inline void drop_interim(struct exchange *x, __u32 head_bytes)
+{
+	if (x->head_len >= RESPONSE_HEAD)
+		x->head_cut = true;
+	x->head_len = drop_front(x->head, x->head_len, head_bytes);
+	x->record.response_bytes -= head_bytes;
+	x->record.status = 0;
+	/* After "100 Continue" the client sends the body. */
+	if (!x->head_len)
+		x->phase = REQUEST;
+}
+
+/* Reads the response's head as far as it is there. Returns whether to look again, since that was an interim response. */
 int http1_read_head(struct exchange *x) GLOBAL;
 int http1_read_head(struct exchange *x)
 {
@@ -272,16 +242,13 @@ int http1_read_head(struct exchange *x)
 	if (x->head_len >= STATUS_END)
 		x->record.status = status_of(x->head);
 	if (!scan_head(x->head, x->head_len, &facts)) {
-		if (x->head_len >= RESPONSE_HEAD)
+		if (x->head_len >= RESPONSE_HEAD || x->head_cut)
 			x->framing = FRAMING_LOST;
 		return 0;
 	}
 	if (x->record.status / 100 == 1 && x->record.status != 101) {
-		/* Interim: the response proper follows, in this piece or in the next. */
-		x->head_len = drop_front(x->head, x->head_len, facts.head_bytes);
-		x->record.response_bytes -= facts.head_bytes;
-		x->record.status = 0;
-		return 0;
+		drop_interim(x, facts.head_bytes);
+		return x->head_len > 0;
 	}
 	x->head_bytes = facts.head_bytes;
 	x->framing = framing_of(x->head, &facts, x->record.status, x->head_request, &body);
@@ -289,21 +256,8 @@ int http1_read_head(struct exchange *x)
 	return 0;
 }
 
-int http1_append_head(struct exchange *x, const struct payload *data) GLOBAL;
-int http1_append_head(struct exchange *x, const struct payload *data)
-{
-	if (x && data)
-		payload_append(x->head, RESPONSE_HEAD, &x->head_len, data);
-	return 0;
-}
-
-int http1_update_tail(struct exchange *x, const struct payload *data) GLOBAL;
-int http1_update_tail(struct exchange *x, const struct payload *data)
-{
-	if (x && data)
-		x->tail = payload_tail(x->tail, data);
-	return 0;
-}
+/* Interim responses that may come in one piece with what follows them. */
+#define INTERIM_MAX 3
 
 static __always_inline void on_response(struct exchange *x, const struct payload *data, __u64 now)
 {
@@ -311,15 +265,15 @@ static __always_inline void on_response(struct exchange *x, const struct payload
 	x->record.response_bytes += data->total;
 	x->record.header.end_ns = now;
 	if (x->framing == FRAMING_UNKNOWN) {
-		http1_append_head(x, data);
-		http1_read_head(x);
-		/* What followed an interim response in the same piece. */
-		if (x->framing == FRAMING_UNKNOWN && !x->record.status && x->head_len >= STATUS_END)
-			http1_read_head(x);
+		http1_capture_head(x, data);
+		for (int i = 0; i <= INTERIM_MAX; i++)
+			if (!http1_read_head(x))
+				break;
 	}
 	if (x->phase != RESPONSE)
 		return;
-	if (x->framing == FRAMING_CHUNKED)
+	/* Before the head is complete too: its end may be the beginning of the last chunk's mark. */
+	if (x->framing == FRAMING_CHUNKED || x->framing == FRAMING_UNKNOWN)
 		http1_update_tail(x, data);
 	if (response_is_complete(x)) {
 		bool leaves_http = x->record.status == 101 || is_connect(x->record.request);
@@ -330,11 +284,15 @@ static __always_inline void on_response(struct exchange *x, const struct payload
 	}
 }
 
-static __always_inline struct exchange *new_exchange(__u64 key)
+static __always_inline struct exchange *new_exchange(const struct sock *sk)
 {
 	__u32 zero = 0;
+	__u64 key = (__u64)sk;
 	struct exchange *empty = bpf_map_lookup_elem(&empty_exchange, &zero);
 
+	/* After a reset the program may still read what had come before. Nothing would free the entry. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE_K)
+		return NULL;
 	if (!empty || bpf_map_update_elem(&exchanges, &key, empty, BPF_ANY)) {
 		count(COUNTER_SEEN);
 		count(COUNTER_STATE_FULL);
@@ -344,7 +302,7 @@ static __always_inline struct exchange *new_exchange(__u64 key)
 }
 
 static __always_inline void on_data(const struct sock *sk, const struct target *target, enum direction direction,
-				    const struct payload *data, __u64 now)
+				    const struct payload *data)
 {
 	__u32 wanted = direction == SENT ? TARGET_HTTP1_CLIENT : TARGET_HTTP1_SERVER;
 	__u64 key = (__u64)sk;
@@ -354,9 +312,9 @@ static __always_inline void on_data(const struct sock *sk, const struct target *
 	if (!x) {
 		if (!(target->flags & wanted) || !payload_is_request(data))
 			return;
-		x = new_exchange(key);
+		x = new_exchange(sk);
 		if (x)
-			begin(x, sk, target, data, now, direction);
+			begin(x, sk, target, data, direction);
 		return;
 	}
 	if (x->phase == OPAQUE)
@@ -372,19 +330,19 @@ static __always_inline void on_data(const struct sock *sk, const struct target *
 		if (x->phase == RESPONSE)
 			http1_finish(x);
 		if (target->flags & wanted)
-			begin(x, sk, target, data, now, direction);
+			begin(x, sk, target, data, direction);
 		return;
 	}
 	if (request_side)
 		on_request(x, data);
 	else if (x->phase != IDLE)
-		on_response(x, data, now);
+		on_response(x, data, time_of(sk, direction));
 }
 
-/* The response ends with the connection, or is cut off by it. */
-static __always_inline void on_end(struct exchange *x)
+/* Nothing of the exchange is to come. `in_order` if that may be the end of a response that has no other end. */
+static __always_inline void on_end(struct exchange *x, bool in_order)
 {
-	bool ended = x->framing == FRAMING_CLOSE || x->framing == FRAMING_LOST;
+	bool ended = x->framing == FRAMING_LOST || (x->framing == FRAMING_CLOSE && in_order);
 
 	if (x->phase != REQUEST && x->phase != RESPONSE)
 		return;
@@ -402,7 +360,7 @@ static __always_inline void on_end_of_stream(const struct sock *sk)
 	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
 
 	if (x && x->client)
-		on_end(x);
+		on_end(x, true);
 }
 
 #endif

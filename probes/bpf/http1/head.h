@@ -126,6 +126,8 @@ static __always_inline bool read_number(const __u8 *bytes, __u32 at, __u64 *numb
 	__u32 digits = 0;
 
 	*number = 0;
+	/* Keeps the compiler from merging this check with the caller's into one that Linux 6.12 does not see through. */
+	barrier_var(at);
 	if (at > RESPONSE_HEAD - NUMBER_WINDOW)
 		return false;
 	for (__u32 i = 0; i < NUMBER_WINDOW; i++) {

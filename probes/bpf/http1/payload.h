@@ -17,13 +17,15 @@ struct payload {
 	__u64 first;
 	/* Bytes sent or received in all. */
 	__u64 total;
-	/* The array of buffers, or 0. */
+	/* The array of buffers, or 0 if there is one only. */
 	__u64 iov;
 	__u32 iovcnt;
+	/* The array lies in the kernel; the buffers never do. */
+	bool kernel_iov;
 };
 
-/* Buffers looked at in one call; heads lie in the first ones. */
-#define IOV_HEAD 3
+/* Buffers of which a head may consist. */
+#define IOV_HEAD 8
 /* Buffers walked to find the last one. */
 #define IOV_TAIL 16
 
@@ -32,89 +34,31 @@ static __always_inline struct payload payload_of_buffer(__u64 base, __u64 length
 	return (struct payload){ .base = base, .first = length, .total = length };
 }
 
-static __always_inline bool payload_of_iovec(struct payload *out, __u64 iov, __u64 iovcnt, __u64 total)
+/* What never passed user memory, and so has a length only. */
+static __always_inline struct payload payload_unread(__u64 length)
+{
+	return (struct payload){ .total = length };
+}
+
+static __always_inline bool buffer_at(struct iovec_k *out, const struct payload *data, __u32 index)
+{
+	const void *at = (const void *)(data->iov + index * sizeof(*out));
+
+	return data->kernel_iov ? !bpf_probe_read_kernel(out, sizeof(*out), at) : !bpf_probe_read_user(out, sizeof(*out), at);
+}
+
+static __always_inline bool payload_of_iovec(struct payload *out, __u64 iov, __u64 iovcnt, __u64 total, bool in_kernel)
 {
 	struct iovec_k first;
 
-	if (!iovcnt || bpf_probe_read_user(&first, sizeof(first), (void *)iov))
+	*out = (struct payload){ .total = total, .iov = iov, .iovcnt = iovcnt, .kernel_iov = in_kernel };
+	if (!iovcnt || !buffer_at(&first, out, 0))
 		return false;
 	out->base = first.base;
 	out->first = first.length < total ? first.length : total;
-	out->total = total;
-	out->iov = iovcnt > 1 ? iov : 0;
-	out->iovcnt = iovcnt;
+	if (iovcnt == 1)
+		out->iov = 0;
 	return true;
-}
-
-/*
- * The verifier does not see that an offset and a length together stay within the buffer, only the largest of each. So
- * later pieces are copied in chunks, and what follows a buffer in its map value must be at least a chunk.
- */
-#define APPEND_CHUNK 240
-#define APPEND_CHUNKS 4
-
-/*
- * Appends to `to`, which holds `*have` of at most `capacity` bytes. How many it holds lives in memory, not in a
- * register: so the verifier knows nothing about it, and needs not follow each value that it might have. Lengths are of
- * 64 bits, since a copy of 32 bits would lose the bound that was checked on the original.
- */
-static __always_inline void append_chunk(__u8 *to, const __u64 capacity, __u16 *have, __u64 base, __u64 length)
-{
-	__u64 at = *have, room = capacity - at;
-
-	if (at >= capacity)
-		return;
-	if (length > room)
-		length = room;
-	if (length > APPEND_CHUNK)
-		length = APPEND_CHUNK;
-	barrier_var(length);
-	if (!bpf_probe_read_user(to + at, length, (void *)base))
-		*have = at + length;
-}
-
-static __always_inline void append_buffer(__u8 *to, const __u64 capacity, __u16 *have, __u64 base, __u64 length)
-{
-	for (__u64 done = 0; done < APPEND_CHUNKS * APPEND_CHUNK; done += APPEND_CHUNK) {
-		if (done >= length)
-			break;
-		append_chunk(to, capacity, have, base + done, length - done);
-	}
-}
-
-/* The first piece is nearly always the only one, and goes in one copy. */
-static __always_inline void append_first(__u8 *to, const __u64 capacity, __u16 *have, __u64 base, __u64 length)
-{
-	if (length > capacity)
-		length = capacity;
-	barrier_var(length);
-	if (!bpf_probe_read_user(to, length, (void *)base))
-		*have = length;
-}
-
-static __always_inline void payload_append(__u8 *to, const __u64 capacity, __u16 *have, const struct payload *data)
-{
-	__u64 left = data->total - data->first;
-	struct iovec_k next;
-
-	if (!data->base)
-		return;
-	if (!*have)
-		append_first(to, capacity, have, data->base, data->first);
-	else
-		append_buffer(to, capacity, have, data->base, data->first);
-	if (!data->iov)
-		return;
-	for (int i = 1; i < IOV_HEAD; i++) {
-		if (i >= data->iovcnt || !left)
-			break;
-		if (bpf_probe_read_user(&next, sizeof(next), (void *)(data->iov + i * sizeof(next))))
-			break;
-		if (next.length > left)
-			next.length = left;
-		left -= next.length;
-		append_buffer(to, capacity, have, next.base, next.length);
-	}
 }
 
 static __always_inline __u64 push_tail(__u64 tail, __u64 base, __u64 length)
@@ -147,7 +91,7 @@ static __always_inline __u64 payload_tail(__u64 tail, const struct payload *data
 	for (int i = 1; i < IOV_TAIL; i++) {
 		if (i >= data->iovcnt || !left)
 			break;
-		if (bpf_probe_read_user(&last, sizeof(last), (void *)(data->iov + i * sizeof(last))))
+		if (!buffer_at(&last, data, i))
 			break;
 		if (last.length > left)
 			last.length = left;

@@ -8,6 +8,8 @@
 #define AF_INET_K 2
 #define AF_INET6_K 10
 #define IPPROTO_TCP_K 6
+/* From the kernel's include/net/tcp_states.h. */
+#define TCP_CLOSE_K 7
 #define S_IFMT_K 0170000
 #define S_IFSOCK_K 0140000
 
@@ -18,6 +20,23 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	if (family != AF_INET_K && family != AF_INET6_K)
 		return false;
 	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP_K;
+}
+
+/*
+ * When the last bytes of a call that sent left the socket. The call itself returns later, on loopback after the other
+ * side has been given the bytes and perhaps has answered. If nothing waits to be sent, then the newest time stamp of a
+ * sent segment is of this call.
+ */
+static __always_inline __u64 sent_at(const struct sock *sk, __u64 now)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	__u64 sent;
+
+	if (!bpf_core_field_exists(tcp->tcp_wstamp_ns) || BPF_CORE_READ(tcp, snd_nxt) != BPF_CORE_READ(tcp, write_seq))
+		return now;
+	sent = BPF_CORE_READ(tcp, tcp_wstamp_ns);
+	/* A paced socket's next segment may be due later. */
+	return sent < now ? sent : now;
 }
 
 static __always_inline const struct sock *tcp_socket(struct task_struct *task, __u64 fd)

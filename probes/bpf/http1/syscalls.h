@@ -45,13 +45,13 @@ static __always_inline bool describe(struct payload *out, enum shape shape, cons
 		*out = payload_of_buffer(ARG2(regs), total);
 		return true;
 	case IOVEC:
-		return payload_of_iovec(out, ARG2(regs), ARG3(regs), total);
+		return payload_of_iovec(out, ARG2(regs), ARG3(regs), total, false);
 	case MESSAGE:
 		if (bpf_probe_read_user(&message, sizeof(message), (void *)ARG2(regs)))
 			return false;
-		return payload_of_iovec(out, message.iov, message.iov_length, total);
+		return payload_of_iovec(out, message.iov, message.iov_length, total, false);
 	default:
-		out->total = total;
+		*out = payload_unread(total);
 		return true;
 	}
 }
@@ -74,11 +74,13 @@ static __always_inline int on_exit(struct syscall_exit *ctx, enum direction dire
 	if (!sk)
 		return 0;
 	if (!ctx->result) {
-		on_end_of_stream(sk);
+		/* A program that asks for nothing gets nothing. */
+		if (shape != BUFFER || ARG3(regs))
+			on_end_of_stream(sk);
 		return 0;
 	}
 	if (describe(&data, shape, regs, ctx->result))
-		on_data(sk, target, direction, &data, bpf_ktime_get_ns());
+		on_data(sk, target, direction, &data);
 	return 0;
 }
 

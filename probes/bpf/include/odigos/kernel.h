@@ -36,6 +36,13 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct tcp_sock {
+	__u32 snd_nxt;
+	__u32 write_seq;
+	/* CLOCK_MONOTONIC. */
+	__u64 tcp_wstamp_ns;
+};
+
 struct socket {
 	struct sock *sk;
 };
