@@ -3,12 +3,21 @@
 //!
 //! Three layers. `facts` reads procfs and ELF files into plain structs. `detect` holds pure functions over those facts,
 //! one module a runtime, in one static table. `go` reads what the Go linker left in a binary: build information, the
-//! function table, DWARF, and struct offsets.
+//! function table, DWARF, and struct offsets. [`Inspector`] is the thin rim that puts the first two together.
 //!
 //! Everything read here comes from a process that may be hostile, so every allocation is bounded by the file's size and
 //! by a constant, and every failure is a typed error. This crate never executes a file of a target, never follows a
 //! link out of a target's root, and never prints the value of an environment variable.
 #![forbid(unsafe_code)]
 
+pub mod detect;
 pub mod facts;
 pub mod go;
+mod inspector;
+mod versions;
+
+pub use detect::{Agent, Language, Libc};
+pub use facts::cgroup::{Container, ContainerEngine};
+pub use facts::environment::Environment;
+pub use facts::process::ProcessError as InspectError;
+pub use inspector::{Finding, Inspection, Inspector, Subject, inspect};

@@ -56,13 +56,13 @@ pub const WANTED_STD: &[(&str, &[&str])] = &[
 #[error("no offset for {type_name}.{field} in {module} {version}: {reason}")]
 pub struct Missing {
     /// The struct, such as `net/http.Request`.
-    pub type_name: String,
+    pub type_name: Box<str>,
     /// The field.
-    pub field: String,
+    pub field: Box<str>,
     /// The module that the struct belongs to, `std` for Go's own.
-    pub module: String,
+    pub module: Box<str>,
     /// The version of that module in the binary, as the binary says it.
-    pub version: String,
+    pub version: Box<str>,
     /// Why.
     pub reason: MissingReason,
 }
@@ -143,7 +143,7 @@ impl FieldOffsets {
     /// The offset in bytes of a field; an embedded struct's field is named by the embedded type's name.
     pub fn get(&self, type_name: &str, field: &str) -> Result<u64, Missing> {
         let Some(layout) = self.layouts.get(type_name) else {
-            return self.from_table(type_name, field);
+            return self.table_offset(type_name, field);
         };
         layout
             .fields
@@ -156,7 +156,7 @@ impl FieldOffsets {
     pub fn size(&self, type_name: &str) -> Result<u64, Missing> {
         match self.layouts.get(type_name) {
             Some(layout) => Ok(layout.size),
-            None => self.from_table(type_name, SIZE_FIELD),
+            None => self.table_offset(type_name, SIZE_FIELD),
         }
     }
 
@@ -169,7 +169,7 @@ impl FieldOffsets {
         }
     }
 
-    fn from_table(&self, type_name: &str, field: &str) -> Result<u64, Missing> {
+    fn table_offset(&self, type_name: &str, field: &str) -> Result<u64, Missing> {
         let (module, version) = self.module_of(type_name);
         let version = version.parse::<GoVersion>().map_err(|_| MissingReason::NoVersion);
         version
@@ -180,10 +180,10 @@ impl FieldOffsets {
     fn missing(&self, type_name: &str, field: &str, reason: MissingReason) -> Missing {
         let (module, version) = self.module_of(type_name);
         Missing {
-            type_name: type_name.to_owned(),
-            field: field.to_owned(),
-            module: module.to_owned(),
-            version: version.to_owned(),
+            type_name: type_name.into(),
+            field: field.into(),
+            module: module.into(),
+            version: version.into(),
             reason,
         }
     }
@@ -213,9 +213,12 @@ static TABLE: LazyLock<OffsetTable> =
 pub struct OffsetTable {
     /// module -> first and last version covered
     covers: HashMap<String, (GoVersion, GoVersion)>,
-    /// (module, type, field) -> first version of each band, ascending, with the offset or "no such field"
-    bands: HashMap<(String, String, String), Vec<(GoVersion, Option<u64>)>>,
+    /// (module, type, field) -> bands, ascending
+    bands: HashMap<(String, String, String), Vec<Band>>,
 }
+
+/// The first version of a band with the offset that holds from there on, or "no such field".
+type Band = (GoVersion, Option<u64>);
 
 impl OffsetTable {
     /// Parses the table's text; lines that are not understood are left out (a test refuses a table with any).

@@ -10,6 +10,11 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+pub mod contents;
+mod error;
+
+pub use error::{ElfError, Machine};
+
 use object::LittleEndian;
 use object::elf;
 use object::pod;
@@ -22,103 +27,6 @@ const MAX_SEGMENTS: u64 = 1024;
 const MAX_SECTIONS: u64 = 32 * 1024;
 const MAX_SECTION_NAMES: u64 = 8 << 20;
 
-/// Why a file could not be read as an ELF executable.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ElfError {
-    /// A directory, FIFO, socket or device stands where a file was expected; reading one could block for ever.
-    #[error("not a regular file")]
-    NotRegular,
-    /// The first bytes are not those of an ELF file.
-    #[error("not an ELF file")]
-    NotElf,
-    /// The file ends before something that its headers promise.
-    #[error("truncated: {what} needs bytes {offset}..{end}, the file has {size}", end = offset.saturating_add(*len))]
-    Truncated {
-        /// What was being read.
-        what: &'static str,
-        /// Where it should begin, in bytes.
-        offset: u64,
-        /// How many bytes it should have.
-        len: u64,
-        /// The size of the file in bytes.
-        size: u64,
-    },
-    /// Something is larger than any real program's, so it is not read at all.
-    #[error("{what} is {len} bytes or entries, more than the limit of {limit}")]
-    TooLarge {
-        /// What was being read.
-        what: &'static str,
-        /// The size that the file claims.
-        len: u64,
-        /// The largest that is accepted.
-        limit: u64,
-    },
-    /// A 32-bit ELF file.
-    #[error("a 32-bit ELF file, which is not supported")]
-    Class32,
-    /// A big-endian ELF file.
-    #[error("a big-endian ELF file, which is not supported")]
-    BigEndian,
-    /// An ELF file for another processor.
-    #[error("built for {found}, this machine is {expected}")]
-    OtherMachine {
-        /// The processor that the file names.
-        found: Machine,
-        /// The processor of this build.
-        expected: Machine,
-    },
-    /// A header contradicts the format.
-    #[error("malformed: {0}")]
-    Malformed(&'static str),
-    /// The address is in no loaded segment, or not in the part of it that the file holds.
-    #[error("address {0:#x} is not backed by the file")]
-    Unmapped(u64),
-    /// The system refused to open or read the file.
-    #[error("cannot read: {0}")]
-    Read(io::ErrorKind),
-}
-
-impl From<io::Error> for ElfError {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error.kind())
-    }
-}
-
-/// The processor an ELF file is for (`e_machine`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Machine(pub u16);
-
-impl Machine {
-    /// AMD64.
-    pub const X86_64: Self = Self(elf::EM_X86_64);
-    /// ARM64.
-    pub const AARCH64: Self = Self(elf::EM_AARCH64);
-
-    /// The processor this crate was built for, which is the one whose processes it inspects.
-    pub const fn host() -> Self {
-        if cfg!(target_arch = "aarch64") {
-            Self::AARCH64
-        } else {
-            Self::X86_64
-        }
-    }
-}
-
-impl std::fmt::Display for Machine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match *self {
-            Self::X86_64 => f.write_str("x86_64"),
-            Self::AARCH64 => f.write_str("aarch64"),
-            Self(elf::EM_386) => f.write_str("i386"),
-            Self(elf::EM_ARM) => f.write_str("arm"),
-            Self(elf::EM_RISCV) => f.write_str("riscv"),
-            Self(elf::EM_PPC64) => f.write_str("ppc64"),
-            Self(elf::EM_S390) => f.write_str("s390x"),
-            Self(other) => write!(f, "ELF machine {other}"),
-        }
-    }
-}
-
 /// What makes two files the same ELF image, for caches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ElfIdentity {
@@ -128,8 +36,9 @@ pub struct ElfIdentity {
     pub inode: u64,
     /// Size in bytes.
     pub size: u64,
-    /// Time of the last change to the content, in nanoseconds since the epoch.
-    pub modified_ns: i128,
+    /// Time of the last change to content or attributes, in nanoseconds since the epoch. Unlike the modification time
+    /// no program can set it, and unlike a build id none can forge it to be taken for another file.
+    pub changed_ns: i128,
 }
 
 /// A loaded part of the file (`PT_LOAD`) or one that describes the load (`PT_DYNAMIC`, `PT_NOTE`, ...).
@@ -215,7 +124,7 @@ impl ElfFile {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
-            modified_ns: i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec()),
+            changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
         };
         let header = read_header(&file, identity.size)?;
         let mut this = Self {
@@ -326,15 +235,16 @@ impl ElfFile {
         Ok((segment.file_size - (vaddr - segment.vaddr)).min(in_file))
     }
 
-    /// Searches the file-backed bytes of some loaded segments in pieces, until `look` finds something. A piece never
-    /// crosses a multiple of its size, so what is aligned lies within one. Overlapping segments cannot make this long:
-    /// after [`MAX_READ`] bytes it ends.
+    /// Searches the file-backed bytes of some loaded segments in pieces, until `look` finds something. Each piece
+    /// overlaps the next by 256 bytes, so what is shorter lies whole in one of them. Overlapping segments cannot make
+    /// this long: after [`MAX_READ`] bytes it ends.
     pub fn search<T>(
         &self,
         segments: impl Fn(&Segment) -> bool,
         mut look: impl FnMut(u64, &[u8]) -> Option<T>,
     ) -> Result<Option<T>, ElfError> {
         const PIECE: u64 = 1 << 20;
+        const OVERLAP: u64 = 256;
         let mut budget = MAX_READ;
         for segment in self
             .segments
@@ -346,7 +256,8 @@ impl ElfFile {
             while done < in_file && budget > 0 {
                 let vaddr = segment.vaddr.wrapping_add(done);
                 let len = (PIECE - vaddr % PIECE).min(in_file - done).min(budget);
-                let bytes = self.read_at(segment.offset + done, len, "a loaded segment")?;
+                let read = (len + OVERLAP).min(in_file - done);
+                let bytes = self.read_at(segment.offset + done, read, "a loaded segment")?;
                 if let Some(found) = look(vaddr, &bytes) {
                     return Ok(Some(found));
                 }
