@@ -16,5 +16,10 @@ use collector_engine::Components;
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY],
     processors: &[processors::batch::FACTORY],
-    exporters: &[exporters::file::FACTORY],
+    exporters: &[
+        exporters::otlp::FACTORY,
+        exporters::otlphttp::FACTORY,
+        exporters::file::FACTORY,
+        exporters::terminal::FACTORY,
+    ],
 };

@@ -1,3 +1,7 @@
 //! Where items go.
 
+pub mod delivery;
 pub mod file;
+pub mod otlp;
+pub mod otlphttp;
+pub mod terminal;
