@@ -45,12 +45,12 @@ struct OpenError {
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
-    let path = section.required_text("path").unwrap_or_default();
-    if path.is_empty() {
+    let path = section.required_text("path");
+    if path == Some("") {
         section.error("path", "must not be empty");
     }
     Box::new(FileExporter {
-        path: PathBuf::from(path),
+        path: PathBuf::from(path.unwrap_or_default()),
         append: section.flag("append", false),
         file: None,
     })
