@@ -1,0 +1,55 @@
+//! `odigos demo`: a small shop of several languages under a light load, traced while it runs.
+
+mod load;
+mod service;
+
+use crate::run::{self, Output};
+use anyhow::{Context, Result};
+use service::Service;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// End after this time, such as 30s
+    #[arg(long, value_name = "D")]
+    duration: Option<String>,
+    /// What standard output shows [default: tree]
+    #[arg(short, long, value_enum)]
+    output: Option<Output>,
+}
+
+/// How long a service may take to say its port; a JVM that compiles its source is slow.
+const START: Duration = Duration::from_secs(60);
+
+/// Starts the services, puts them under load and traces them.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let folder = service::Folder::make().context("cannot make a folder for the sample programs")?;
+    let mut running: Vec<Service> = Vec::new();
+    for recipe in service::RECIPES {
+        let backends: Vec<String> = running.iter().map(Service::as_argument).collect();
+        match recipe.start(&folder, &backends, START) {
+            Ok(service) => {
+                eprintln!(
+                    "odigos: {} ({}) listens on port {}",
+                    service.name, recipe.language, service.port
+                );
+                running.push(service);
+            }
+            Err(reason) => eprintln!("odigos: {} ({}) is left out: {reason:#}", recipe.name, recipe.language),
+        }
+    }
+    let front = running.last().context("none of the sample programs could be started")?;
+    let load = load::Load::start(front.port)?;
+    let pids: Vec<u32> = running.iter().map(Service::pid).collect();
+    let output = arguments.output.unwrap_or(if std::io::stdout().is_terminal() {
+        Output::Tree
+    } else {
+        Output::Lines
+    });
+    let outcome = run::trace_processes(&pids, output, arguments.duration);
+    load.stop();
+    outcome
+}
