@@ -9,10 +9,7 @@
 /*
  * The verifier does not see that an offset and a length together stay within the buffer, only the largest of each. So
  * later pieces are copied in chunks, and what follows a buffer in its map value must be at least a chunk.
- */
-#define APPEND_CHUNKS ((HTTP1_REQUEST_CAPTURE + APPEND_CHUNK - 1) / APPEND_CHUNK)
-
-/*
+ *
  * Appends to `to`, which holds `*have` of at most `capacity` bytes. How many it holds lives in memory, not in a
  * register: so the verifier knows nothing about it, and needs not follow each value that it might have. Lengths are of
  * 64 bits, since a copy of 32 bits would lose the bound that was checked on the original.
@@ -37,6 +34,16 @@ static __always_inline bool append_chunk(__u8 *to, const __u64 capacity, __u16 *
 	return true;
 }
 
+static __always_inline bool append_from(const __u32 chunk, __u8 *to, const __u64 capacity, __u16 *have, __u64 base,
+					__u64 length)
+{
+	__u64 done = chunk * APPEND_CHUNK;
+
+	return done >= length || append_chunk(to, capacity, have, base + done, length - done);
+}
+
+_Static_assert(5 * APPEND_CHUNK >= HTTP1_REQUEST_CAPTURE, "append() takes five chunks");
+
 /* False if the memory could not be read. The first piece is nearly always the only one, and goes in one copy. */
 static __always_inline bool append(__u8 *to, const __u64 capacity, __u16 *have, __u64 base, __u64 length)
 {
@@ -49,13 +56,10 @@ static __always_inline bool append(__u8 *to, const __u64 capacity, __u16 *have, 
 		*have = length;
 		return true;
 	}
-	for (__u64 done = 0; done < APPEND_CHUNKS * APPEND_CHUNK; done += APPEND_CHUNK) {
-		if (done >= length)
-			break;
-		if (!append_chunk(to, capacity, have, base + done, length - done))
-			return false;
-	}
-	return true;
+	/* No loop, since Linux 6.1 refuses the one that clang makes of it ("back-edge"). */
+	return append_from(0, to, capacity, have, base, length) && append_from(1, to, capacity, have, base, length) &&
+	       append_from(2, to, capacity, have, base, length) && append_from(3, to, capacity, have, base, length) &&
+	       append_from(4, to, capacity, have, base, length);
 }
 
 int http1_append_request(struct exchange *x, __u64 base, __u64 length) GLOBAL;

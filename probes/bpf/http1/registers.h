@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Arguments of a system call, from the registers that the kernel saved when it was entered. */
+/*
+ * Arguments of a system call, from the registers that the kernel saved when it was entered; and of a kernel function,
+ * from the registers that a kprobe is given.
+ */
 #ifndef ODIGOS_HTTP1_REGISTERS_H
 #define ODIGOS_HTTP1_REGISTERS_H
 
@@ -12,12 +15,18 @@ struct pt_regs {
 	unsigned long si;
 	unsigned long dx;
 	unsigned long r10;
+	unsigned long cx;
+	unsigned long ax;
 };
 #pragma clang attribute pop
 #define ARG1(regs) ((regs)->di)
 #define ARG2(regs) ((regs)->si)
 #define ARG3(regs) ((regs)->dx)
 #define ARG4(regs) ((regs)->r10)
+#define FUNCTION_ARG1(regs) ((regs)->di)
+#define FUNCTION_ARG2(regs) ((regs)->si)
+#define FUNCTION_ARG4(regs) ((regs)->cx)
+#define FUNCTION_RESULT(regs) ((regs)->ax)
 #elif defined(__TARGET_ARCH_arm64)
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct pt_regs {
@@ -30,6 +39,10 @@ struct pt_regs {
 #define ARG2(regs) ((regs)->regs[1])
 #define ARG3(regs) ((regs)->regs[2])
 #define ARG4(regs) ((regs)->regs[3])
+#define FUNCTION_ARG1(regs) ((regs)->regs[0])
+#define FUNCTION_ARG2(regs) ((regs)->regs[1])
+#define FUNCTION_ARG4(regs) ((regs)->regs[3])
+#define FUNCTION_RESULT(regs) ((regs)->regs[0])
 #else
 #error "no register layout for this architecture"
 #endif

@@ -8,6 +8,7 @@
 #define AF_INET_K 2
 #define AF_INET6_K 10
 #define IPPROTO_TCP_K 6
+#define MSG_PEEK_K 2
 /* From the kernel's include/net/tcp_states.h. */
 #define TCP_CLOSE_K 7
 #define S_IFMT_K 0170000

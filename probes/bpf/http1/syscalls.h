@@ -11,8 +11,6 @@
 #include "registers.h"
 #include "socket.h"
 
-#define MSG_PEEK_K 2
-
 struct syscall_exit {
 	__u64 common;
 	int number;

@@ -1,6 +1,8 @@
 use crate::{Facilities, Facility, log, table};
+use libbpf_rs::libbpf_sys;
 use libbpf_rs::{Object, ObjectBuilder, OpenObject};
 use rustix::fs::stat;
+use std::ffi::CString;
 
 /// libelf reads the object in place, so it must be aligned as ELF headers are.
 #[repr(C, align(8))]
@@ -84,7 +86,8 @@ pub(crate) fn load(
     let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(refused)?;
     for mut program in open.progs_mut() {
         let entry = program.name().to_str().and_then(table::find);
-        let load = entry.is_some_and(|entry| facilities.has(entry.needs) && wanted(entry));
+        let load = entry
+            .is_some_and(|entry| facilities.has(entry.needs) && wanted(entry) && entry.optional.is_none_or(kernel_has));
         program.set_autoload(load);
     }
     set_ring_size(&mut open, options.ring_bytes).map_err(refused)?;
@@ -127,6 +130,13 @@ fn pid_namespace() -> Result<(u64, u64), rustix::io::Errno> {
     } else {
         Ok((found.st_dev, found.st_ino))
     }
+}
+
+/// Whether the running kernel has a function, by its type information.
+pub(crate) fn kernel_has(function: &str) -> bool {
+    let Ok(name) = CString::new(function) else { return false };
+    // SAFETY: the name ends with a 0 and outlives the call, which only reads it.
+    unsafe { libbpf_sys::libbpf_find_vmlinux_btf_id(name.as_ptr(), libbpf_sys::BPF_TRACE_FENTRY) > 0 }
 }
 
 /// The way in which HTTP/1 is seen, the cheapest and most complete that the kernel offers.

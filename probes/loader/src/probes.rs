@@ -134,7 +134,7 @@ impl Probes {
             let program = found.ok_or(AttachError::NoSuchPart(entry.name))?;
             match program.attach() {
                 Ok(link) => self.links.push((group, link)),
-                Err(_) if entry.optional => {}
+                Err(_) if entry.optional.is_some_and(|function| !object::kernel_has(function)) => {}
                 Err(source) => {
                     self.links.retain(|(attached, _)| *attached != group);
                     return Err(AttachError::Refused {

@@ -28,8 +28,8 @@ pub struct Program {
     pub group: Group,
     /// What the kernel must offer.
     pub needs: Facility,
-    /// The function it attaches to may be missing on some kernels.
-    pub optional: bool,
+    /// The kernel function it attaches to, if some kernels lack it and then need no probe there.
+    pub optional: Option<&'static str>,
 }
 
 const fn program(name: &'static str, group: Group, needs: Facility) -> Program {
@@ -37,7 +37,17 @@ const fn program(name: &'static str, group: Group, needs: Facility) -> Program {
         name,
         group,
         needs,
-        optional: false,
+        optional: None,
+    }
+}
+
+/// A program at a kernel function that some kernels lack.
+const fn optional(name: &'static str, group: Group, needs: Facility, function: &'static str) -> Program {
+    Program {
+        name,
+        group,
+        needs,
+        optional: Some(function),
     }
 }
 
@@ -64,6 +74,30 @@ pub static PROGRAMS: &[Program] = &[
         "http1_sys_sendfile64",
         Group::Http1Syscalls,
         Facility::SyscallTracepoints,
+    ),
+    program("http1_fexit_send", Group::Http1Fentry, Facility::Fentry),
+    program("http1_fexit_receive", Group::Http1Fentry, Facility::Fentry),
+    optional(
+        "http1_fexit_send_page",
+        Group::Http1Fentry,
+        Facility::Fentry,
+        "tcp_sendpage",
+    ),
+    program("http1_kprobe_send", Group::Http1Kprobe, Facility::Kprobes),
+    program("http1_kretprobe_send", Group::Http1Kprobe, Facility::Kprobes),
+    program("http1_kprobe_receive", Group::Http1Kprobe, Facility::Kprobes),
+    program("http1_kretprobe_receive", Group::Http1Kprobe, Facility::Kprobes),
+    optional(
+        "http1_kprobe_send_page",
+        Group::Http1Kprobe,
+        Facility::Kprobes,
+        "tcp_sendpage",
+    ),
+    optional(
+        "http1_kretprobe_send_page",
+        Group::Http1Kprobe,
+        Facility::Kprobes,
+        "tcp_sendpage",
     ),
     program("http1_flush", Group::OnDemand, Facility::Ring),
     program("http1_flush_last", Group::OnDemand, Facility::Ring),
