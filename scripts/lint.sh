@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 scripts/setup.sh build
 cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
 cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
 cargo xtask architecture
 scripts/deny.sh
