@@ -7,6 +7,7 @@
 
 mod check;
 mod demo;
+mod inspect;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,8 @@ enum Command {
     Run(run::Arguments),
     /// Show which kernel facilities are there and what each missing one costs
     Check,
+    /// Show what each process is, what shows that, and what would instrument it
+    Inspect(inspect::Arguments),
     /// Start sample programs in several languages, put them under load and trace them
     Demo(demo::Arguments),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Check => Ok(check::run()),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -88,7 +88,11 @@ impl Running {
             .spawn(move || run(config, &facilities, stopped, &ready))
             .map_err(|error| AgentError::System("cannot start a thread", error))?;
         match is_ready.recv() {
-            Ok(traced) => Ok(Running { stop, thread: Some(thread), traced }),
+            Ok(traced) => Ok(Running {
+                stop,
+                thread: Some(thread),
+                traced,
+            }),
             // The sender is gone, so the thread has ended before it was ready.
             Err(_) => Err(join(thread).err().unwrap_or(AgentError::Panicked)),
         }
@@ -126,12 +130,7 @@ fn join(thread: JoinHandle<Result<(), AgentError>>) -> Result<(), AgentError> {
     thread.join().unwrap_or(Err(AgentError::Panicked))
 }
 
-fn run(
-    config: Config,
-    facilities: &Facilities,
-    stop: OwnedFd,
-    ready: &mpsc::Sender<usize>,
-) -> Result<(), AgentError> {
+fn run(config: Config, facilities: &Facilities, stop: OwnedFd, ready: &mpsc::Sender<usize>) -> Result<(), AgentError> {
     let mut agent = Agent::load(config, facilities)?;
     agent.attach()?;
     agent.rescan()?;
@@ -153,13 +152,27 @@ struct Agent {
 
 impl Agent {
     fn load(config: Config, facilities: &Facilities) -> Result<Self, AgentError> {
-        let Config { selection, ring_bytes, collector } = config;
+        let Config {
+            selection,
+            ring_bytes,
+            collector,
+        } = config;
         // What may be traced unseen is traced from its first instruction; anything else waits for a look at it.
         let adopt_flags = if selection.takes_everything() { Target::HTTP1 } else { 0 };
-        let probes = Probes::load(&Options { ring_bytes, adopt_flags }, facilities)?;
+        let probes = Probes::load(
+            &Options {
+                ring_bytes,
+                adopt_flags,
+            },
+            facilities,
+        )?;
         let (events, size) = probes.process_events()?;
         let counters = probes.counters()?;
-        let offer = Offer { ring: probes.spans()?, ring_bytes: u64::from(ring_bytes), counters };
+        let offer = Offer {
+            ring: probes.spans()?,
+            ring_bytes: u64::from(ring_bytes),
+            counters,
+        };
         let mut agent = Agent {
             events: Ring::map(events, size)?,
             counters: Counters::map(&offer.counters)?,
@@ -199,7 +212,7 @@ impl Agent {
             self.read_events();
             if Instant::now() >= next_flush {
                 self.probes.flush()?;
-                self.processes.expire(Instant::now(), &mut self.handover);
+                self.processes.on_tick(Instant::now(), &mut self.handover);
                 next_flush = Instant::now() + FLUSH;
                 self.rescan_if_events_were_lost()?;
             }
@@ -209,14 +222,21 @@ impl Agent {
     /// Waits for something to do; true if that is to stop.
     fn wait(&mut self, stop: &OwnedFd, time: Duration) -> Result<bool, AgentError> {
         let (stopped, called, hung_up) = {
-            let mut fds = vec![PollFd::new(stop, PollFlags::IN), PollFd::new(&self.events, PollFlags::IN)];
+            let mut fds = vec![
+                PollFd::new(stop, PollFlags::IN),
+                PollFd::new(&self.events, PollFlags::IN),
+            ];
             let listening = self.listener.as_ref().filter(|_| !self.handover.is_leased());
             fds.extend(listening.map(|listener| PollFd::new(listener, PollFlags::IN)));
             let lease = self.handover.collector();
             fds.extend(lease.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN)));
             poll_for(&mut fds, time)?;
             let third = fds.get(2).is_some_and(|fd| !fd.revents().is_empty());
-            (!fds[0].revents().is_empty(), third && listening.is_some(), third && lease.is_some())
+            (
+                !fds[0].revents().is_empty(),
+                third && listening.is_some(),
+                third && lease.is_some(),
+            )
         };
         if hung_up {
             tracing::info!("the collector has gone; the ring waits for the next one");
@@ -237,7 +257,13 @@ impl Agent {
     }
 
     fn read_events(&mut self) {
-        let Agent { events, processes, probes, handover, .. } = self;
+        let Agent {
+            events,
+            processes,
+            probes,
+            handover,
+            ..
+        } = self;
         events.read(usize::MAX, |record| match process::decode(record) {
             Ok(event) => processes.on_event(&event, probes, handover),
             Err(error) => tracing::error!(%error, "a process event cannot be decoded"),
@@ -249,7 +275,10 @@ impl Agent {
         if missed == self.missed_events {
             return Ok(());
         }
-        tracing::warn!(events = missed - self.missed_events, "process events were lost; looking at all processes again");
+        tracing::warn!(
+            events = missed - self.missed_events,
+            "process events were lost; looking at all processes again"
+        );
         self.missed_events = missed;
         self.rescan()
     }
@@ -276,7 +305,10 @@ impl Agent {
 }
 
 fn poll_for(fds: &mut [PollFd<'_>], time: Duration) -> Result<(), AgentError> {
-    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: i64::from(time.subsec_nanos()) };
+    let time = Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: i64::from(time.subsec_nanos()),
+    };
     match poll(fds, Some(&time)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(AgentError::System("poll", error.into())),
@@ -284,6 +316,8 @@ fn poll_for(fds: &mut [PollFd<'_>], time: Duration) -> Result<(), AgentError> {
 }
 
 fn list_processes() -> io::Result<Vec<u32>> {
-    let pids = std::fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids = std::fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     Ok(pids.collect())
 }

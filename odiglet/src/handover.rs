@@ -35,7 +35,12 @@ pub struct Handover {
 impl Handover {
     /// Nobody is connected yet.
     pub fn new(offer: Offer) -> Self {
-        Handover { offer, entities: BTreeMap::new(), generation: 0, collector: None }
+        Handover {
+            offer,
+            entities: BTreeMap::new(),
+            generation: 0,
+            collector: None,
+        }
     }
 
     /// Whether the ring is leased.
@@ -53,13 +58,28 @@ impl Handover {
         collector.set_nonblocking(false)?;
         collector.set_write_timeout(Some(PATIENCE))?;
         let mut offer = Vec::new();
-        Message::Offer { version: VERSION, ring_bytes: self.offer.ring_bytes }.encode(&mut offer);
-        send_with_descriptors(&collector, &offer, &[self.offer.ring.as_fd(), self.offer.counters.as_fd()])?;
+        Message::Offer {
+            version: VERSION,
+            ring_bytes: self.offer.ring_bytes,
+        }
+        .encode(&mut offer);
+        send_with_descriptors(
+            &collector,
+            &offer,
+            &[self.offer.ring.as_fd(), self.offer.counters.as_fd()],
+        )?;
         let mut snapshot = Vec::new();
         for (id, resource) in &self.entities {
-            Message::Entity { id: *id, resource: resource.clone() }.encode(&mut snapshot);
+            Message::Entity {
+                id: *id,
+                resource: resource.clone(),
+            }
+            .encode(&mut snapshot);
         }
-        Message::SnapshotDone { generation: self.generation }.encode(&mut snapshot);
+        Message::SnapshotDone {
+            generation: self.generation,
+        }
+        .encode(&mut snapshot);
         (&collector).write_all(&snapshot)?;
         self.collector = Some(collector);
         Ok(())
@@ -73,7 +93,10 @@ impl Handover {
     /// A new entity, or a changed one.
     pub fn announce(&mut self, id: u32, resource: Vec<u8>) {
         self.generation += 1;
-        self.tell(&Message::Entity { id, resource: resource.clone() });
+        self.tell(&Message::Entity {
+            id,
+            resource: resource.clone(),
+        });
         self.entities.insert(id, resource);
     }
 
@@ -90,7 +113,9 @@ impl Handover {
     }
 
     fn tell(&mut self, message: &Message) {
-        let Some(mut collector) = self.collector.as_ref() else { return };
+        let Some(mut collector) = self.collector.as_ref() else {
+            return;
+        };
         let mut frame = Vec::new();
         message.encode(&mut frame);
         if let Err(error) = collector.write_all(&frame) {

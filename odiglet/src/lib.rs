@@ -9,8 +9,9 @@ mod agent;
 mod entity;
 mod handover;
 mod listening;
+pub mod plan;
 mod processes;
 pub mod selection;
 
 pub use agent::{AgentError, Collector, Config, Running};
-pub use selection::{Selection, GlobError};
+pub use selection::{GlobError, Selection};

@@ -18,26 +18,46 @@ impl Listeners {
     /// The ports of one process. What cannot be read is taken as not listening: the process is gone, or not ours to see.
     pub fn ports(&mut self, pid: u32) -> BTreeSet<u16> {
         let root = Path::new("/proc").join(pid.to_string());
-        let Ok(namespace) = fs::read_link(root.join("ns/net")) else { return BTreeSet::new() };
+        let Ok(namespace) = fs::read_link(root.join("ns/net")) else {
+            return BTreeSet::new();
+        };
         let sockets = self
             .by_namespace
             .entry(namespace.to_string_lossy().into_owned())
-            .or_insert_with(|| ["net/tcp", "net/tcp6"].iter().flat_map(|file| read_table(&root.join(file))).collect());
+            .or_insert_with(|| {
+                ["net/tcp", "net/tcp6"]
+                    .iter()
+                    .flat_map(|file| read_table(&root.join(file)))
+                    .collect()
+            });
         if sockets.is_empty() {
             return BTreeSet::new();
         }
-        let Ok(descriptors) = fs::read_dir(root.join("fd")) else { return BTreeSet::new() };
-        descriptors.flatten().filter_map(|fd| socket_inode(&fd.path())).filter_map(|inode| sockets.get(&inode).copied()).collect()
+        let Ok(descriptors) = fs::read_dir(root.join("fd")) else {
+            return BTreeSet::new();
+        };
+        descriptors
+            .flatten()
+            .filter_map(|fd| socket_inode(&fd.path()))
+            .filter_map(|inode| sockets.get(&inode).copied())
+            .collect()
     }
 }
 
 fn socket_inode(descriptor: &Path) -> Option<u64> {
     let target = fs::read_link(descriptor).ok()?;
-    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    target
+        .to_str()?
+        .strip_prefix("socket:[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()
 }
 
 fn read_table(path: &Path) -> Vec<(u64, u16)> {
-    fs::read_to_string(path).map(|table| parse_table(&table)).unwrap_or_default()
+    fs::read_to_string(path)
+        .map(|table| parse_table(&table))
+        .unwrap_or_default()
 }
 
 /// Inode and port of each listening socket. Columns: slot, local address, remote address, state, ..., inode (the tenth).

@@ -6,6 +6,7 @@ use crate::listening::Listeners;
 use crate::selection::{Candidate, Selection};
 use probe_loader::{Probes, Target};
 use probe_wire::process::{ProcessEvent, ProcessEventKind};
+use runtime_inspect::{InspectError, Inspector};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,13 +14,19 @@ use std::time::{Duration, Instant};
 /// The sockets of a process are closed after it is reported gone, and a close may end a response.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// When a process is looked at again after its exec: an interpreter has loaded its runtime by then, a program its agents.
+const SECOND_LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+
 /// All processes that were looked at, by process id.
 #[derive(Debug)]
 pub(crate) struct Processes {
     selection: Selection,
+    inspector: Inspector,
     known: HashMap<u32, Process>,
     /// Entities of processes that ended, and when to forget them; the oldest first.
     ending: Vec<(Instant, u32)>,
+    /// Processes that are looked at again, and when.
+    second_looks: Vec<(Instant, u32)>,
     last_entity: u32,
 }
 
@@ -33,7 +40,14 @@ struct Process {
 
 impl Processes {
     pub(crate) fn new(selection: Selection) -> Self {
-        Processes { selection, known: HashMap::new(), ending: Vec::new(), last_entity: 0 }
+        Processes {
+            selection,
+            inspector: Inspector::default(),
+            known: HashMap::new(),
+            ending: Vec::new(),
+            second_looks: Vec::new(),
+            last_entity: 0,
+        }
     }
 
     /// How many processes are traced.
@@ -53,8 +67,12 @@ impl Processes {
             if self.known.contains_key(&pid) || pid == std::process::id() {
                 continue;
             }
-            let Some(description) = Description::read(pid) else { continue };
-            let ports = if self.selection.asks_for_ports() { listeners.ports(pid) } else { BTreeSet::new() };
+            let Some(description) = self.inspect(pid) else { continue };
+            let ports = if self.selection.asks_for_ports() {
+                listeners.ports(pid)
+            } else {
+                BTreeSet::new()
+            };
             // The kernel side may have met it before this look at it.
             let adopted = probes.target(pid).ok().flatten().map(|target| target.entity);
             self.consider(pid, description, ports, adopted, probes, handover);
@@ -66,13 +84,20 @@ impl Processes {
         match event.kind {
             ProcessEventKind::Exec { filename } => {
                 self.forget(event.pid);
-                let description = Description::read(event.pid)
-                    .unwrap_or_else(|| Description::of_executable(PathBuf::from(String::from_utf8_lossy(filename).as_ref())));
+                let now = Instant::now();
+                self.second_looks
+                    .extend(SECOND_LOOKS.map(|after| (now + after, event.pid)));
+                let description = self.inspect(event.pid).unwrap_or_else(|| {
+                    Description::of_executable(PathBuf::from(String::from_utf8_lossy(filename).as_ref()))
+                });
                 self.consider(event.pid, description, BTreeSet::new(), event.entity, probes, handover);
             }
             ProcessEventKind::Fork { parent } => {
-                let known = self.known.get(&parent).map(|process| (process.description.clone(), process.ports.clone()));
-                let found = known.or_else(|| Some((Description::read(event.pid)?, BTreeSet::new())));
+                let known = self
+                    .known
+                    .get(&parent)
+                    .map(|process| (process.description.clone(), process.ports.clone()));
+                let found = known.or_else(|| Some((self.inspect(event.pid)?, BTreeSet::new())));
                 if let Some((description, ports)) = found {
                     self.consider(event.pid, description, ports, event.entity, probes, handover);
                 }
@@ -88,16 +113,40 @@ impl Processes {
         }
     }
 
-    /// Forgets entities whose last span has long been written.
-    pub(crate) fn expire(&mut self, now: Instant, handover: &mut Handover) {
+    /// What time alone brings: second looks, and entities whose last span has long been written.
+    pub(crate) fn on_tick(&mut self, now: Instant, handover: &mut Handover) {
         let expired = self.ending.iter().take_while(|(when, _)| *when <= now).count();
         for (_, entity) in self.ending.drain(..expired) {
             handover.retire(entity);
         }
+        let due: Vec<u32> = self
+            .second_looks
+            .extract_if(.., |(when, _)| *when <= now)
+            .map(|(_, pid)| pid)
+            .collect();
+        for pid in due {
+            self.look_again(pid, handover);
+        }
+    }
+
+    fn look_again(&mut self, pid: u32, handover: &mut Handover) {
+        let Some(entity) = self.known.get(&pid).and_then(|process| process.entity) else {
+            return;
+        };
+        let Some(description) = self.inspect(pid) else { return };
+        let Some(process) = self.known.get_mut(&pid) else {
+            return;
+        };
+        if process.description != description {
+            handover.announce(entity, description.resource(pid));
+            process.description = description;
+        }
     }
 
     fn on_listen(&mut self, pid: u32, port: u16, probes: &mut Probes, handover: &mut Handover) {
-        let Some(process) = self.known.get_mut(&pid) else { return };
+        let Some(process) = self.known.get_mut(&pid) else {
+            return;
+        };
         process.ports.insert(port);
         if process.entity.is_none() {
             let Process { description, ports, .. } = process.clone();
@@ -115,7 +164,11 @@ impl Processes {
         probes: &mut Probes,
         handover: &mut Handover,
     ) {
-        let candidate = Candidate { pid, executable: &description.executable, ports: &ports };
+        let candidate = Candidate {
+            pid,
+            executable: &description.executable,
+            ports: &ports,
+        };
         let entity = if self.selection.admits(candidate) {
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
@@ -126,7 +179,26 @@ impl Processes {
             }
             None
         };
-        self.known.insert(pid, Process { description, ports, entity });
+        self.known.insert(
+            pid,
+            Process {
+                description,
+                ports,
+                entity,
+            },
+        );
+    }
+
+    /// `None` if it is gone, or a thread of the kernel.
+    fn inspect(&self, pid: u32) -> Option<Description> {
+        match self.inspector.inspect(pid) {
+            Ok(inspection) => Some(Description::of(&inspection)),
+            Err(InspectError::Gone { .. } | InspectError::KernelThread { .. }) => None,
+            Err(error) => {
+                tracing::warn!(pid, %error, "a process cannot be inspected and is not traced");
+                None
+            }
+        }
     }
 
     fn forget(&mut self, pid: u32) {
@@ -143,7 +215,10 @@ impl Processes {
 }
 
 fn trace(pid: u32, entity: u32, probes: &mut Probes) -> bool {
-    let target = Target { entity, flags: Target::HTTP1 };
+    let target = Target {
+        entity,
+        flags: Target::HTTP1,
+    };
     match probes.set_target(pid, target) {
         Ok(()) => true,
         Err(error) => {

@@ -56,12 +56,19 @@ impl Selection {
 
     /// Whether this process is traced.
     pub fn admits(&self, candidate: Candidate<'_>) -> bool {
-        if self.excluded.as_ref().is_some_and(|globs| matches(globs, candidate.executable)) {
+        if self
+            .excluded
+            .as_ref()
+            .is_some_and(|globs| matches(globs, candidate.executable))
+        {
             return false;
         }
         self.takes_everything()
             || self.pids.contains(&candidate.pid)
-            || self.executables.as_ref().is_some_and(|globs| matches(globs, candidate.executable))
+            || self
+                .executables
+                .as_ref()
+                .is_some_and(|globs| matches(globs, candidate.executable))
             || !self.ports.is_disjoint(candidate.ports)
     }
 }
@@ -72,11 +79,23 @@ fn globs(option: &'static str, patterns: &[String]) -> Result<Option<GlobSet>, G
     }
     let mut builder = GlobSetBuilder::new();
     for pattern in patterns {
-        let anywhere = if pattern.contains('/') { pattern.clone() } else { format!("**/{pattern}") };
-        let glob = Glob::new(&anywhere).map_err(|source| GlobError { option, pattern: pattern.clone(), source })?;
+        let anywhere = if pattern.contains('/') {
+            pattern.clone()
+        } else {
+            format!("**/{pattern}")
+        };
+        let glob = Glob::new(&anywhere).map_err(|source| GlobError {
+            option,
+            pattern: pattern.clone(),
+            source,
+        })?;
         builder.add(glob);
     }
-    builder.build().map(Some).map_err(|source| GlobError { option, pattern: patterns.join(" "), source })
+    builder.build().map(Some).map_err(|source| GlobError {
+        option,
+        pattern: patterns.join(" "),
+        source,
+    })
 }
 
 fn matches(globs: &GlobSet, executable: &Path) -> bool {
@@ -89,7 +108,11 @@ mod tests {
 
     fn check(selection: &Selection, pid: u32, executable: &str, ports: &[u16], expected: bool) {
         let ports = ports.iter().copied().collect();
-        let candidate = Candidate { pid, executable: Path::new(executable), ports: &ports };
+        let candidate = Candidate {
+            pid,
+            executable: Path::new(executable),
+            ports: &ports,
+        };
         assert_eq!(selection.admits(candidate), expected, "{candidate:?} by {selection:?}");
     }
 
