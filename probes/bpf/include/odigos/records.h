@@ -187,6 +187,8 @@ struct go_binary {
 	__u16 response_written;
 	/* How much of Request is read: up to the end of the last field that is wanted. */
 	__u16 request_size;
+	__u16 url_raw_path;
+	__u16 url_raw_query;
 	__u8 map_kind;
 	__u8 flags;
 };

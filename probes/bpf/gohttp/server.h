@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The server of Go's net/http.
+ *
+ * The first probe keeps only what the second cannot know: when the request began. The second reads the rest from Go's own
+ * structs, which are complete by then.
+ */
+#ifndef ODIGOS_GOHTTP_SERVER_H
+#define ODIGOS_GOHTTP_SERVER_H
+
+#include "record.h"
+
+/* Lets clients on other goroutines find the request by its context. Old entries are not taken out: see go_parent. */
+static __always_inline void go_remember_context(struct go_exchange *exchange, const struct go_binary *binary,
+						__u32 tgid)
+{
+	__u64 context = 0;
+	struct go_context_set *set;
+	struct go_context *slot;
+	__u64 key;
+	__u32 index;
+
+	if (binary->request_ctx == GO_OFFSET_UNKNOWN)
+		return;
+	if (bpf_probe_read_user(&context, 8, (void *)(exchange->request + binary->request_ctx + 8)))
+		return;
+	key = go_context_key(tgid, context);
+	index = go_set_of(key);
+	set = bpf_map_lookup_elem(&go_contexts, &index);
+	if (!set)
+		return;
+	slot = &set->ways[0];
+#pragma unroll
+	for (int way = 1; way < GO_WAYS; way++) {
+		if (set->ways[way].start_ns < slot->start_ns)
+			slot = &set->ways[way];
+	}
+	slot->exchange_key = exchange->key;
+	slot->start_ns = exchange->start_ns;
+	slot->key = key;
+}
+
+/* net/http.serverHandler.ServeHTTP(server, (writer's type, writer), request) */
+static __always_inline void go_server_begins(struct pt_regs *ctx)
+{
+	struct go_binary *binary = go_current_binary(ctx);
+	__u32 tgid = current_pid_tgid() >> 32;
+	struct go_exchange *exchange;
+
+	if (!binary)
+		return;
+	exchange = go_claim(go_key(tgid, go_current_goid(GO_G(ctx), binary)));
+	if (!exchange) {
+		go_drop(COUNTER_STATE_FULL);
+		return;
+	}
+	exchange->start_ns = bpf_ktime_get_ns();
+	exchange->request = GO_ARG4(ctx);
+	exchange->response = GO_ARG3(ctx);
+	exchange->span_id = 0;
+	exchange->parent_span_id = 0;
+	if (binary->flags & GO_BINARY_HAS_CLIENT)
+		go_remember_context(exchange, binary, tgid);
+}
+
+static __always_inline void go_append_pattern(struct go_scratch *scratch, const struct go_binary *binary)
+{
+	__u64 pat;
+	struct go_string pattern = {};
+
+	if (binary->request_pattern <= GO_REQUEST_MAX - sizeof(pattern)) {
+		pattern = *(struct go_string *)&scratch->request_bytes[binary->request_pattern];
+	} else if (binary->request_pat <= GO_REQUEST_MAX - sizeof(pat)) {
+		pat = *(__u64 *)&scratch->request_bytes[binary->request_pat];
+		if (pat)
+			bpf_probe_read_user(&pattern, sizeof(pattern), (void *)pat);
+	}
+	go_append_as(scratch, GO_PATTERN, &pattern, CAP_PATTERN);
+}
+
+/* Reads both structs and the strings they point at. Returns false if the program's memory cannot be read. */
+static __always_inline bool go_describe_server(struct go_scratch *scratch, const struct go_exchange *exchange,
+					       const struct go_binary *binary)
+{
+	struct go_http_record *record = &scratch->record;
+	struct go_written written;
+	__u32 size = binary->request_size;
+
+	if (size > GO_REQUEST_MAX)
+		size = GO_REQUEST_MAX;
+	if (bpf_probe_read_user(scratch->request_bytes, size, (void *)exchange->request))
+		return false;
+	if (bpf_probe_read_user(&written, sizeof(written), (void *)(exchange->response + binary->response_written)))
+		return false;
+	record->request_body = scratch->request.content_length;
+	record->response_body = written.written;
+	record->status = written.status;
+	record->proto_major = scratch->request.proto_major;
+	record->proto_minor = scratch->request.proto_minor;
+	go_find_headers(scratch, scratch->request.header, binary->map_kind);
+	go_append_as(scratch, GO_METHOD, &scratch->request.method, CAP_METHOD);
+	go_append_as(scratch, GO_TARGET, &scratch->request.request_uri, CAP_TARGET);
+	go_append_as(scratch, GO_HOST, &scratch->request.host, CAP_HOST);
+	record->lengths[GO_SCHEME] = 0;
+	go_append_as(scratch, GO_PEER, &scratch->request.remote_addr, CAP_PEER);
+	go_append_pattern(scratch, binary);
+	go_append_as(scratch, GO_USER_AGENT, &scratch->user_agent, CAP_USER_AGENT);
+	go_append_as(scratch, GO_TRACEPARENT, &scratch->traceparent, CAP_TRACEPARENT);
+	return true;
+}
+
+static __always_inline void go_server_emit(const struct go_exchange *exchange, const struct go_binary *binary,
+					   __u32 tgid, __u16 flags)
+{
+	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct go_scratch *scratch;
+
+	if (!target || !(target->flags & TARGET_GO_SERVER))
+		return;
+	scratch = go_scratch_take();
+	if (!scratch) {
+		go_drop(COUNTER_STATE_FULL);
+		return;
+	}
+	go_begin_record(scratch, exchange, target, tgid, flags);
+	if (!go_describe_server(scratch, exchange, binary)) {
+		go_drop(COUNTER_UNREADABLE);
+	} else if (scratch->record.proto_major == 1) {
+		/* A handler that writes nothing answers 200; one that did not come to its end has not answered. */
+		if (!scratch->record.status && !(flags & FLAG_INCOMPLETE))
+			scratch->record.status = 200;
+		go_send_record(scratch);
+	}
+	go_scratch_return(scratch);
+}
+
+static __always_inline void go_server_ends(struct pt_regs *ctx, __u64 response, __u16 flags)
+{
+	struct go_binary *binary = go_current_binary(ctx);
+	__u32 tgid = current_pid_tgid() >> 32;
+	struct go_exchange *exchange;
+
+	if (!binary)
+		return;
+	exchange = go_find(go_key(tgid, go_current_goid(GO_G(ctx), binary)));
+	if (!exchange)
+		return;
+	/* A goroutine that has begun and never ended another kind of exchange. */
+	if (!response || exchange->response == response)
+		go_server_emit(exchange, binary, tgid, flags);
+	go_release(exchange);
+}
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What is remembered between the two probes of an exchange.
+ *
+ * Tables of the kind that processors use for their caches: an array of sets with a few ways each. An array is looked up
+ * by inlined instructions, a hash map by a call, a hash and a lock; and nothing is ever allocated. A set that is full
+ * gives up its oldest way, so what programs leave behind when they die goes away by itself.
+ */
+#ifndef ODIGOS_GOHTTP_STATE_H
+#define ODIGOS_GOHTTP_STATE_H
+
+#include "types.h"
+
+#define GO_SETS 8192
+#define GO_WAYS 4
+#define GO_BINARIES 1024
+/* Largest part of a Request that is read. */
+#define GO_REQUEST_MAX 320
+
+/* One cache line. */
+struct go_exchange {
+	/* 0 if the way is free. */
+	__u64 key;
+	__u64 start_ns;
+	/* *Request */
+	__u64 request;
+	/* *response on a server */
+	__u64 response;
+	/* Chosen when another span first refers to this one: valid once the span id is not 0. */
+	__u8 trace_id[16];
+	__u64 span_id;
+	/* 0 if there is none. */
+	__u64 parent_span_id;
+};
+
+struct go_exchange_set {
+	struct go_exchange ways[GO_WAYS];
+};
+
+/* A context.Context that belongs to the request of the server's exchange `exchange_key` that began at `start_ns`. */
+struct go_context {
+	__u64 key;
+	__u64 exchange_key;
+	__u64 start_ns;
+	__u64 reserved;
+};
+
+struct go_context_set {
+	struct go_context ways[GO_WAYS];
+};
+
+/* Where a walk over the groups of a map stands. */
+struct go_group_walk {
+	__u64 base;
+	__u64 index;
+	__u64 number;
+	__u64 stride;
+	__u64 overflow;
+	__u64 old;
+	__u64 old_number;
+	__u64 swiss;
+};
+
+/* Room to put a record together: too large for the stack. */
+struct go_scratch {
+	__u32 busy;
+	/* Bytes of the record's data that are filled. */
+	__u32 used;
+	/* Kept here between two steps, where the verifier forgets from which of many ways they came. */
+	__u64 parent_key;
+	__u64 header;
+	struct go_string user_agent;
+	struct go_string traceparent;
+	struct go_group_walk walk;
+	union {
+		struct go_url url;
+		__u8 url_bytes[GO_URL_SIZE];
+	};
+	union {
+		struct go_request request;
+		__u8 request_bytes[GO_REQUEST_MAX + 16];
+	};
+	__u8 group[GO_GROUP_SIZE + 8];
+	struct go_http_record record;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GO_SETS);
+	__type(key, __u32);
+	__type(value, struct go_exchange_set);
+} go_exchanges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GO_SETS);
+	__type(key, __u32);
+	__type(value, struct go_context_set);
+} go_contexts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct go_scratch);
+} go_scratches SEC(".maps");
+
+/* Indexed by the cookie with which the probes of a binary are attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GO_BINARIES);
+	__type(key, __u32);
+	__type(value, struct go_binary);
+} go_binaries SEC(".maps");
+
+#define GO_CLIENT_SALT 0x5bd1e9955bd1e995ULL
+
+/*
+ * One word, so that a way can be claimed by one instruction. Goroutines are numbered in order, so the low bits spread
+ * them over the sets better than a hash would.
+ */
+static __always_inline __u64 go_key(__u32 tgid, __u64 goid)
+{
+	__u64 key = goid + tgid * 0x9e3779b97f4a7c15ULL;
+
+	return key ? key : 1;
+}
+
+/* Contexts are allocated at multiples of 16. */
+static __always_inline __u64 go_context_key(__u32 tgid, __u64 context)
+{
+	return go_key(tgid, context >> 4);
+}
+
+static __always_inline __u32 go_set_of(__u64 key)
+{
+	return key & (GO_SETS - 1);
+}
+
+static __always_inline struct go_exchange *go_find(__u64 key)
+{
+	__u32 index = go_set_of(key);
+	struct go_exchange_set *set = bpf_map_lookup_elem(&go_exchanges, &index);
+
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int way = 0; way < GO_WAYS; way++) {
+		if (set->ways[way].key == key)
+			return &set->ways[way];
+	}
+	return 0;
+}
+
+/* Takes the way that has waited longest. What was in progress there is lost, and counted. */
+static __noinline struct go_exchange *go_evict(__u64 key)
+{
+	__u32 index = go_set_of(key);
+	struct go_exchange_set *set = bpf_map_lookup_elem(&go_exchanges, &index);
+	struct go_exchange *oldest;
+	__u64 held;
+
+	if (!set)
+		return 0;
+	oldest = &set->ways[0];
+#pragma unroll
+	for (int way = 1; way < GO_WAYS; way++) {
+		if (set->ways[way].start_ns < oldest->start_ns)
+			oldest = &set->ways[way];
+	}
+	held = oldest->key;
+	count(COUNTER_SEEN);
+	count(COUNTER_STATE_FULL);
+	return __sync_val_compare_and_swap(&oldest->key, held, key) == held ? oldest : 0;
+}
+
+/* The way of this key, free ways first; 0 if another CPU was faster in a full set. */
+static __always_inline struct go_exchange *go_claim(__u64 key)
+{
+	struct go_exchange *found = go_find(key);
+	__u32 index = go_set_of(key);
+	struct go_exchange_set *set;
+
+	if (found)
+		return found;
+	set = bpf_map_lookup_elem(&go_exchanges, &index);
+	if (!set)
+		return 0;
+#pragma unroll
+	for (int way = 0; way < GO_WAYS; way++) {
+		if (!set->ways[way].key && !__sync_val_compare_and_swap(&set->ways[way].key, 0, key))
+			return &set->ways[way];
+	}
+	return go_evict(key);
+}
+
+static __always_inline void go_release(struct go_exchange *exchange)
+{
+	*(volatile __u64 *)&exchange->key = 0;
+}
+
+/*
+ * A uprobe's program can be preempted by another on the same CPU, and some kernels then give both the same stack. Where
+ * the kernel can keep the CPU for us it does; where it cannot, programs have stacks of their own, and only the scratch
+ * memory is left to be guarded.
+ */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+static __always_inline void go_enter(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_disable();
+}
+
+static __always_inline void go_leave(void)
+{
+	if (bpf_ksym_exists(bpf_preempt_disable))
+		bpf_preempt_enable();
+}
+
+static __always_inline struct go_scratch *go_scratch_take(void)
+{
+	__u32 zero = 0;
+	struct go_scratch *scratch = bpf_map_lookup_elem(&go_scratches, &zero);
+
+	if (!scratch || bpf_ksym_exists(bpf_preempt_disable))
+		return scratch;
+	return __sync_val_compare_and_swap(&scratch->busy, 0, 1) ? 0 : scratch;
+}
+
+static __always_inline void go_scratch_return(struct go_scratch *scratch)
+{
+	if (!bpf_ksym_exists(bpf_preempt_disable))
+		*(volatile __u32 *)&scratch->busy = 0;
+}
+
+static __always_inline struct go_binary *go_current_binary(void *ctx)
+{
+	__u32 index = bpf_get_attach_cookie(ctx);
+
+	return bpf_map_lookup_elem(&go_binaries, &index);
+}
+
+static __always_inline __u64 go_current_goid(__u64 g, struct go_binary *binary)
+{
+	__u64 goid = 0;
+
+	bpf_probe_read_user(&goid, sizeof(goid), (void *)(g + binary->g_goid));
+	return goid;
+}
+
+#endif
