@@ -72,24 +72,34 @@ impl Traced {
         self.counters.snapshot()
     }
 
-    /// Waits until `count` spans have been reported in all, and returns them.
-    pub fn spans(&mut self, count: usize) -> Result<&[Span]> {
+    /// Waits until `count` spans have been reported since the last call, and returns them; more are an error.
+    pub fn take(&mut self, count: usize) -> Result<Vec<Span>> {
         let deadline = Instant::now() + PATIENCE;
-        while self.spans.len() < count {
+        loop {
+            self.probes.flush()?;
+            self.read()?;
+            if self.spans.len() >= count {
+                break;
+            }
             ensure!(
                 Instant::now() < deadline,
                 "{} of {count} spans within {PATIENCE:?}: {:#?}",
                 self.spans.len(),
                 self.spans
             );
-            self.probes.flush()?;
-            self.read()?;
             std::thread::yield_now();
         }
-        Ok(&self.spans)
+        ensure!(self.spans.len() == count, "{count} spans expected: {:#?}", self.spans);
+        Ok(std::mem::take(&mut self.spans))
     }
 
-    /// Detaches, and returns all spans there were.
+    /// What has been reported since the last call.
+    pub fn read_now(&mut self) -> Result<Vec<Span>> {
+        self.read()?;
+        Ok(std::mem::take(&mut self.spans))
+    }
+
+    /// Detaches, and returns the spans that were not taken and what was counted.
     pub fn finish(mut self) -> Result<(Vec<Span>, CounterSnapshot)> {
         self.probes.detach()?;
         self.read()?;
