@@ -1,4 +1,4 @@
-use crate::{http1, layout};
+use crate::{go_http, http1, layout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One record of the ring, decoded. Byte slices borrow from the record.
@@ -148,6 +148,7 @@ pub fn decode(record: &[u8]) -> Result<Event<'_>, DecodeError> {
     let span = SpanHeader::decode(record)?;
     match layout::u16_at(record, layout::HEADER_KIND) {
         layout::KIND_HTTP1 => http1::decode(span, record).map(Event::Http1),
+        layout::KIND_GO_HTTP => go_http::decode(span, record).map(Event::GoHttp),
         kind => Err(DecodeError::UnknownKind(kind)),
     }
 }

@@ -98,6 +98,23 @@ pub const PROCESS_FILENAME: usize = 32;
 /// The most of a file name that is reported, its final 0 included.
 pub const PROCESS_FILENAME_SIZE: usize = 128;
 
+/// Offset of `request_body` in `struct go_http_record`; -1 where unknown.
+pub const GO_HTTP_REQUEST_BODY: usize = 64;
+/// Offset of `response_body`; -1 where unknown.
+pub const GO_HTTP_RESPONSE_BODY: usize = 72;
+/// Offset of `status`; 0 where there was no response.
+pub const GO_HTTP_STATUS: usize = 80;
+/// Offset of `proto_major`.
+pub const GO_HTTP_PROTO_MAJOR: usize = 82;
+/// Offset of `proto_minor`.
+pub const GO_HTTP_PROTO_MINOR: usize = 83;
+/// Offset of `lengths`, one for each of the strings.
+pub const GO_HTTP_LENGTHS: usize = 84;
+/// How many strings there are.
+pub const GO_HTTP_STRINGS: usize = 8;
+/// Offset of `data`, the strings.
+pub const GO_HTTP_DATA: usize = 104;
+
 pub(crate) fn need(record: &[u8], need: usize) -> Result<(), DecodeError> {
     let have = record.len();
     if have < need {

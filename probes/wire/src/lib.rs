@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod event;
+mod go_http;
 pub mod handover;
 mod http1;
 pub mod layout;
