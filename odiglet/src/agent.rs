@@ -14,6 +14,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ pub struct Config {
     pub ring_bytes: u32,
     /// Where the collector comes from.
     pub collector: Collector,
+    /// A directory of bpffs for what outlives this agent; `None` if nothing does.
+    pub pins: Option<PathBuf>,
 }
 
 /// Where the collector comes from.
@@ -103,7 +106,8 @@ impl Running {
         self.traced
     }
 
-    /// Detaches everything, lets the collector read the ring to its end, and returns when all is gone.
+    /// Ends. Without pins everything is detached, and the collector reads the ring to its end before this returns; with
+    /// pins everything stays as it is, for a successor.
     pub fn stop(mut self) -> Result<(), AgentError> {
         self.signal();
         self.thread.take().map_or(Ok(()), join)
@@ -136,6 +140,9 @@ fn run(config: Config, facilities: &Facilities, stop: OwnedFd, ready: &mpsc::Sen
     agent.rescan()?;
     let _ = ready.send(agent.processes.traced());
     let served = agent.serve(&stop);
+    if agent.probes.are_pinned() {
+        return served;
+    }
     let drained = agent.drain();
     served.and(drained)
 }
@@ -156,6 +163,7 @@ impl Agent {
             selection,
             ring_bytes,
             collector,
+            pins,
         } = config;
         // What may be traced unseen is traced from its first instruction; anything else waits for a look at it.
         let adopt_flags = if selection.takes_everything() { Target::HTTP1 } else { 0 };
@@ -163,6 +171,7 @@ impl Agent {
             &Options {
                 ring_bytes,
                 adopt_flags,
+                pins,
             },
             facilities,
         )?;
@@ -192,11 +201,14 @@ impl Agent {
     fn attach(&mut self) -> Result<(), AgentError> {
         self.probes.attach_processes()?;
         self.probes.attach_http1()?;
-        Ok(())
+        self.probes.remove_other_pins().map_err(|error| AgentError::System("cannot remove the pins of another version", error))
     }
 
     /// Looks at every process there is: at the start, and after process events were lost.
     fn rescan(&mut self) -> Result<(), AgentError> {
+        // A predecessor's targets keep their entities; its own process was no target of its own, and ours is none.
+        self.probes.remove_target(std::process::id())?;
+        self.processes.skip_entities(self.probes.targets()?.iter().map(|(_, target)| target.entity));
         let pids = list_processes().map_err(AgentError::Proc)?;
         self.processes.rescan(&pids, &mut self.probes, &mut self.handover);
         Ok(())

@@ -17,6 +17,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// When a process is looked at again after its exec: an interpreter has loaded its runtime by then, a program its agents.
 const SECOND_LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
+/// Entities from here on are handed out by the kernel side (probes/bpf/process/process.h).
+const FIRST_KERNEL_ENTITY: u32 = 1 << 31;
+
 /// All processes that were looked at, by process id.
 #[derive(Debug)]
 pub(crate) struct Processes {
@@ -205,6 +208,12 @@ impl Processes {
         if let Some(entity) = self.known.remove(&pid).and_then(|process| process.entity) {
             self.ending.push((Instant::now() + GRACE, entity));
         }
+    }
+
+    /// These entities are in use already.
+    pub(crate) fn skip_entities(&mut self, used: impl Iterator<Item = u32>) {
+        let highest = used.filter(|entity| *entity < FIRST_KERNEL_ENTITY).max();
+        self.last_entity = self.last_entity.max(highest.unwrap_or_default());
     }
 
     /// Entities of user space count upwards from one; those of the kernel side begin at 2^31.

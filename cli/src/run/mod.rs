@@ -126,6 +126,8 @@ async fn trace(settings: Settings) -> Result<ExitCode> {
         selection: settings.selection,
         ring_bytes: settings.ring_bytes,
         collector: Collector::Connected(agent_side),
+        // Nothing outlives this run, however it ends: the kernel detaches what no process holds.
+        pins: None,
     };
     let agent = match Running::start(config, Facilities::detect()) {
         Ok(agent) => agent,

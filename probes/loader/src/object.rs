@@ -1,7 +1,10 @@
 use crate::{Facilities, Facility, log, table};
 use libbpf_rs::libbpf_sys;
-use libbpf_rs::{Object, ObjectBuilder, OpenObject};
+use crate::pins::Pins;
+use libbpf_rs::{Object, ObjectBuilder, OpenMapMut, OpenObject};
+use std::hash::Hasher;
 use rustix::fs::stat;
+use std::path::PathBuf;
 use std::ffi::CString;
 
 /// libelf reads the object in place, so it must be aligned as ELF headers are.
@@ -19,6 +22,9 @@ pub struct Options {
     pub ring_bytes: u32,
     /// What a process is traced for from its exec on, before user space has looked at it; 0 for nothing.
     pub adopt_flags: u32,
+    /// A directory of bpffs in which programs and maps outlive this process, for a successor to adopt; `None` if they
+    /// are to end with it.
+    pub pins: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -26,6 +32,7 @@ impl Default for Options {
         Options {
             ring_bytes: 8 << 20,
             adopt_flags: 0,
+            pins: None,
         }
     }
 }
@@ -57,6 +64,14 @@ pub enum LoadError {
     /// The object and this program do not fit together.
     #[error("the eBPF object has no {0}")]
     NoSuchPart(&'static str),
+    /// The directory of pins cannot be used.
+    #[error("cannot use the pins below {path}: {source}")]
+    Pins {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The own pid namespace cannot be read.
     #[error("cannot read /proc/self/ns/pid: {0}")]
     PidNamespace(rustix::io::Errno),
@@ -66,6 +81,7 @@ pub enum LoadError {
 pub(crate) fn load(
     options: &Options,
     facilities: &Facilities,
+    pins: Option<&Pins>,
     wanted: impl Fn(&table::Program) -> bool,
 ) -> Result<Object, LoadError> {
     if let Some((missing, reason)) = facilities.missing_required().next() {
@@ -92,7 +108,50 @@ pub(crate) fn load(
     }
     set_ring_size(&mut open, options.ring_bytes).map_err(refused)?;
     set_config(&mut open, options)?;
+    if let Some(pins) = pins {
+        pin_maps(&mut open, pins).map_err(refused)?;
+    }
     open.load().map_err(refused)
+}
+
+/// A map that is pinned already is adopted as it is, with what it holds; one that is not is made and pinned.
+fn pin_maps(open: &mut OpenObject, pins: &Pins) -> libbpf_rs::Result<()> {
+    let named = |map: &OpenMapMut<'_>| !map.name().to_string_lossy().contains('.');
+    open.maps_mut().filter(named).try_for_each(|mut map| {
+        let path = pins.map(&map.name().to_string_lossy());
+        map.set_pin_path(path)
+    })
+}
+
+/// What tells apart objects whose pins must not be mixed: the programs themselves and what they are set up with.
+pub(crate) fn fingerprint(options: &Options, http1: Option<table::Group>) -> u64 {
+    let mut hasher = Fnv::default();
+    hasher.write(&OBJECT.0);
+    hasher.write(&options.ring_bytes.to_ne_bytes());
+    hasher.write(&options.adopt_flags.to_ne_bytes());
+    hasher.write(format!("{http1:?}").as_bytes());
+    hasher.finish()
+}
+
+/// FNV-1a, whose result is the same in every build of this program, which the standard library's is not bound to be.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 fn set_ring_size(open: &mut OpenObject, bytes: u32) -> libbpf_rs::Result<()> {

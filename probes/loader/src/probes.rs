@@ -2,8 +2,9 @@ mod verifier;
 
 use crate::object::{self, LoadError, Options};
 use crate::table::{self, Group};
+use crate::pins::Pins;
 use crate::{Facilities, log};
-use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ProgramInput};
+use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ProgramInput, ProgramMut};
 use rustix::fd::{AsFd, OwnedFd};
 
 /// What is traced in a process, and as which entity: the value of the map `targets`.
@@ -90,6 +91,7 @@ pub struct Probes {
     links: Vec<(Group, Link)>,
     http1: Option<Group>,
     ring_bytes: u32,
+    pins: Option<Pins>,
 }
 
 impl Probes {
@@ -101,7 +103,8 @@ impl Probes {
     /// As [`Probes::load`], with HTTP/1 seen in the given way instead of the best one.
     pub fn load_with(options: &Options, facilities: &Facilities, http1: Option<Group>) -> Result<Self, LoadError> {
         let alternatives = [Group::Http1Syscalls, Group::Http1Fentry, Group::Http1Kprobe];
-        let object = object::load(options, facilities, |program| {
+        let pins = options.pins.as_deref().map(|root| Pins::open(root, object::fingerprint(options, http1))).transpose()?;
+        let object = object::load(options, facilities, pins.as_ref(), |program| {
             !alternatives.contains(&program.group) || http1 == Some(program.group)
         })?;
         Ok(Probes {
@@ -109,6 +112,7 @@ impl Probes {
             links: Vec::new(),
             http1,
             ring_bytes: options.ring_bytes,
+            pins,
         })
     }
 
@@ -132,7 +136,7 @@ impl Probes {
         for entry in table::PROGRAMS.iter().filter(|entry| entry.group == group) {
             let found = self.object.progs_mut().find(|program| program.name() == entry.name);
             let program = found.ok_or(AttachError::NoSuchPart(entry.name))?;
-            match program.attach() {
+            match attach(&program, self.pins.as_ref()) {
                 Ok(link) => self.links.push((group, link)),
                 Err(_) if entry.optional.is_some_and(|function| !object::kernel_has(function)) => {}
                 Err(source) => {
@@ -146,6 +150,24 @@ impl Probes {
             }
         }
         Ok(())
+    }
+
+    /// Whether what is attached outlives this process.
+    pub fn are_pinned(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// Takes away what other versions of the programs have pinned, now that these do their work.
+    pub fn remove_other_pins(&self) -> std::io::Result<()> {
+        self.pins.as_ref().map_or(Ok(()), Pins::remove_others)
+    }
+
+    /// All processes that are traced.
+    pub fn targets(&self) -> Result<Vec<(u32, Target)>, AttachError> {
+        let map = self.map("targets")?;
+        let pids = map.keys().filter_map(|key| Some(u32::from_ne_bytes(key.try_into().ok()?)));
+        let found = pids.map(|pid| Ok(self.target(pid)?.map(|target| (pid, target))));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// Traces a process, or changes what is traced of it.
@@ -232,4 +254,16 @@ impl Probes {
             .find(|map| map.name() == name)
             .ok_or(AttachError::NoSuchPart(name))
     }
+}
+
+/// A link that a predecessor has pinned goes on as it is.
+fn attach(program: &ProgramMut<'_>, pins: Option<&Pins>) -> libbpf_rs::Result<Link> {
+    let Some(pins) = pins else { return program.attach() };
+    let path = pins.link(&program.name().to_string_lossy());
+    if path.exists() {
+        return Link::open(path);
+    }
+    let mut link = program.attach()?;
+    link.pin(path)?;
+    Ok(link)
 }

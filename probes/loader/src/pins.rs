@@ -1,0 +1,53 @@
+//! Pins: what stays attached when the agent ends, so that its successor goes on where it was.
+//!
+//! Below the root each version of the programs has a directory of its own, named by a fingerprint. A successor of the
+//! same version adopts the pins; one of another version makes its own and then removes those of all others.
+
+use crate::LoadError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The pins of one version of the programs.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    root: PathBuf,
+    directory: PathBuf,
+}
+
+impl Pins {
+    pub(crate) fn open(root: &Path, fingerprint: u64) -> Result<Self, LoadError> {
+        let directory = root.join(format!("{fingerprint:016x}"));
+        match fs::create_dir_all(&directory) {
+            Ok(()) => Ok(Pins { root: root.to_owned(), directory }),
+            Err(source) => Err(LoadError::Pins { path: directory, source }),
+        }
+    }
+
+    pub(crate) fn map(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("map_{name}"))
+    }
+
+    pub(crate) fn link(&self, program: &str) -> PathBuf {
+        self.directory.join(format!("link_{program}"))
+    }
+
+    pub(crate) fn remove_others(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let path = entry?.path();
+            if path != self.directory {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Detaches and forgets everything that is pinned below `root`. That there is nothing is no error.
+pub fn remove(root: &Path) -> io::Result<()> {
+    // bpffs removes a pin when its file is unlinked, and what is attached with the last reference to it.
+    match fs::remove_dir_all(root) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
