@@ -1,6 +1,6 @@
 //! What the kernel permits, found out by using it: the ground truth for the agent's own detection.
 
-use crate::suite::Shown;
+use crate::suite::{Named, Shown};
 use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, Object, ObjectBuilder, ProgramMut, UprobeMultiOpts, UprobeOpts};
 use probe_loader::Facility;
@@ -14,7 +14,7 @@ use std::{
 const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/facilities.bpf.o"));
 
 /// The tests of this file.
-pub const TESTS: &[(&str, fn() -> Result<Shown>)] = &[
+pub const TESTS: &[Named] = &[
     ("kernel_has_btf", kernel_has_btf),
     ("bpffs_can_be_mounted", bpffs_can_be_mounted),
     ("loopback_carries_data", loopback_carries_data),

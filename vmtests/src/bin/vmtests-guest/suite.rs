@@ -1,8 +1,13 @@
 //! The table of tests, and how they are run: each in a process of its own, so that a crash or a hang costs one result.
 
-use crate::{facilities, probes};
+use crate::{
+    facilities,
+    probes::{self, Way},
+};
 use anyhow::{Context, Result, bail};
+use probe_loader::Facilities;
 use std::{
+    cell::LazyCell,
     io::{BufRead, BufReader, Read, Write},
     panic::{self, UnwindSafe},
     process::{Child, Command, Stdio},
@@ -19,18 +24,31 @@ pub enum Shown {
     Absent(String),
 }
 
-type Test = Box<dyn FnOnce() -> Result<Shown> + UnwindSafe>;
+/// A test that needs no argument, with its name.
+pub type Named = (&'static str, fn() -> Result<Shown>);
+
+type Body = Box<dyn FnOnce() -> Result<Shown> + UnwindSafe>;
+
+struct Test {
+    name: String,
+    body: Body,
+    /// For a case of a probe, what it needs of the kernel.
+    way: Option<&'static Way>,
+}
 
 /// Every test, in the order in which they run: first what the others stand on.
-fn tests() -> Vec<(String, Test)> {
-    let mut tests: Vec<(String, Test)> = Vec::new();
-    for &(name, test) in facilities::TESTS.iter().chain(probes::TESTS) {
-        tests.push((name.to_owned(), Box::new(test)));
-    }
-    for (name, way, case) in probes::cases() {
-        tests.push((name, Box::new(move || probes::run(way, case))));
-    }
-    tests
+fn tests() -> Vec<Test> {
+    let single = facilities::TESTS.iter().chain(probes::TESTS).map(|&(name, body)| Test {
+        name: name.to_owned(),
+        body: Box::new(body),
+        way: None,
+    });
+    let cases = probes::cases().map(|(name, way, case)| Test {
+        name,
+        body: Box::new(move || probes::run(way, case)),
+        way: Some(way),
+    });
+    single.chain(cases).collect()
 }
 
 /// A test that takes longer hangs: the slowest needs a second or two in an emulated machine.
@@ -41,28 +59,34 @@ const OUTPUT_TAIL: usize = 4096;
 
 /// The names of all tests.
 pub fn names() -> Vec<String> {
-    tests().into_iter().map(|(name, _)| name).collect()
+    tests().into_iter().map(|test| test.name).collect()
 }
 
 /// Runs every test whose name contains `only`, each in a child process, and reports to `out`.
 pub fn run_all(only: &str, out: &mut dyn Write) -> Result<()> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     report(out, &Message::Hello { release })?;
-    for test in names().into_iter().filter(|name| name.contains(only)) {
-        report(out, &Message::Started { test: test.clone() })?;
-        let outcome = run_in_child(&test, out).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
-        report(out, &Message::Ended { test, outcome })?;
+    // Found out once, since it takes a second in an emulated machine.
+    let facilities = LazyCell::new(Facilities::detect);
+    for test in tests().into_iter().filter(|test| test.name.contains(only)) {
+        let name = test.name;
+        report(out, &Message::Started { test: name.clone() })?;
+        let outcome = match test.way.and_then(|way| probes::lack(way, &facilities)) {
+            Some(lack) => Outcome::Absent(lack),
+            None => run_in_child(&name, out).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}"))),
+        };
+        report(out, &Message::Ended { test: name, outcome })?;
     }
     report(out, &Message::Finished)
 }
 
 /// Runs one test in this process and reports to the standard output.
 pub fn run_one(name: &str) -> Result<()> {
-    let Some((_, test)) = tests().into_iter().find(|(known, _)| known == name) else {
+    let Some(test) = tests().into_iter().find(|test| test.name == name) else {
         bail!("no test is named {name}");
     };
     // The panic's message is on the error output already; here it only has to become a result.
-    let outcome = match panic::catch_unwind(test) {
+    let outcome = match panic::catch_unwind(test.body) {
         Ok(Ok(Shown::Yes)) => Outcome::Passed,
         Ok(Ok(Shown::Absent(why))) => Outcome::Absent(why),
         Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),

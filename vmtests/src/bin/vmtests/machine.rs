@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::{
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
@@ -14,6 +14,16 @@ use vmtests::{
     protocol::{Message, Outcome},
     report::Results,
 };
+
+/// A kernel to boot.
+pub struct Image {
+    /// How its column is titled.
+    pub title: String,
+    /// What is known of it.
+    pub series: Option<&'static Series>,
+    /// The file.
+    pub path: PathBuf,
+}
 
 /// How much of the console a failure shows.
 const CONSOLE_TAIL_LINES: usize = 40;
@@ -33,26 +43,19 @@ pub fn run_host(program: &Path, only: &str, deadline: Duration) -> Result<Result
     Ok(results)
 }
 
-/// Boots `image` with `program` as init, and runs the tests there.
-pub fn run_virtual(
-    title: String,
-    series: Option<&'static Series>,
-    image: &Path,
-    program: &Path,
-    only: &str,
-    deadline: Duration,
-) -> Result<Results> {
+/// Boots the kernel with `program` as init, and runs the tests there.
+pub fn run_virtual(image: Image, program: &Path, only: &str, deadline: Duration) -> Result<Results> {
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let (initramfs, console) = (scratch.path().join("initramfs"), scratch.path().join("console"));
     let program = std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     std::fs::write(&initramfs, archive(&program)).context("cannot write the initramfs")?;
 
     let mut results = Results {
-        title,
-        series,
+        title: image.title,
+        series: image.series,
         ..Results::default()
     };
-    let ended = converse(qemu(image, &initramfs, &console, only), deadline, &mut results)?;
+    let ended = converse(qemu(&image.path, &initramfs, &console, only), deadline, &mut results)?;
     if !ended || !results.finished {
         let what = if ended {
             "ended before its time"

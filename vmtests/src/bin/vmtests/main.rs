@@ -8,7 +8,13 @@ mod machine;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use machine::Image;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread::ScopedJoinHandle,
+    time::Duration,
+};
 use vmtests::{
     kernels::{SERIES, Series, series},
     limits::Limits,
@@ -72,12 +78,22 @@ fn run(args: &Args) -> Result<bool> {
     if args.host {
         kernels.push(machine::run_host(&program, &args.only, deadline)?);
     }
-    for (title, series, image) in images(args)? {
-        kernels.push(machine::run_virtual(
-            title, series, &image, &program, &args.only, deadline,
-        )?);
-    }
+    kernels.extend(run_virtual(images(args)?, &program, &args.only, deadline)?);
     Ok(print(&kernels, &tests, &limits))
+}
+
+/// All at once: a machine hardly ever has more than one busy processor.
+fn run_virtual(images: Vec<Image>, program: &Path, only: &str, deadline: Duration) -> Result<Vec<Results>> {
+    std::thread::scope(|scope| {
+        let start = |image: Image| scope.spawn(move || machine::run_virtual(image, program, only, deadline));
+        let machines: Vec<_> = images.into_iter().map(start).collect();
+        let join = |machine: ScopedJoinHandle<'_, Result<Results>>| {
+            machine
+                .join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("the runner panicked")))
+        };
+        machines.into_iter().map(join).collect()
+    })
 }
 
 fn print(kernels: &[Results], tests: &[String], limits: &Limits) -> bool {
@@ -92,12 +108,13 @@ fn print(kernels: &[Results], tests: &[String], limits: &Limits) -> bool {
 }
 
 /// The images to run on: those that were named, or else the fetched ones, unless only this machine was asked for.
-fn images(args: &Args) -> Result<Vec<(String, Option<&'static Series>, PathBuf)>> {
+fn images(args: &Args) -> Result<Vec<Image>> {
     if !args.kernel.is_empty() {
-        let named = args
-            .kernel
-            .iter()
-            .map(|image| (image.display().to_string(), None, image.clone()));
+        let named = args.kernel.iter().map(|path| Image {
+            title: path.display().to_string(),
+            series: None,
+            path: path.clone(),
+        });
         return Ok(named.collect());
     }
     if args.host && args.series.is_empty() {
@@ -109,14 +126,18 @@ fn images(args: &Args) -> Result<Vec<(String, Option<&'static Series>, PathBuf)>
         args.series.clone()
     };
     let image = |series: &'static Series| {
-        let image = args.kernels.join(series.name).join("vmlinuz");
-        if !image.is_file() {
+        let path = args.kernels.join(series.name).join("vmlinuz");
+        if !path.is_file() {
             bail!(
                 "{} is not there: scripts/setup.sh vm fetches it, or name an image by --kernel",
-                image.display()
+                path.display()
             );
         }
-        Ok((series.name.to_owned(), Some(series), image))
+        Ok(Image {
+            title: series.name.to_owned(),
+            series: Some(series),
+            path,
+        })
     };
     chosen.into_iter().map(image).collect()
 }
