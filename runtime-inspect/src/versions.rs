@@ -43,7 +43,15 @@ pub fn in_binary(elf: &ElfFile, pattern: &Pattern) -> Result<Option<String>, Elf
                 finder.find_iter(bytes).find_map(|at| number_before(&bytes[..at]))
             })
         }
-        Pattern::Whole(start) => greatest_whole(elf, start),
+        Pattern::Starting(text) => {
+            let finder = memchr::memmem::Finder::new(text);
+            elf.search(is_constant, |_, bytes| {
+                let starts = finder.find_iter(bytes).filter(|&at| at > 0 && bytes[at - 1] == 0);
+                starts.filter_map(|at| number_at(&bytes[at + text.len()..])).next()
+            })
+        }
+        Pattern::Whole => greatest(elf, |constant: &[u8]| Some(constant)),
+        Pattern::Ending(start) => greatest(elf, |constant: &[u8]| ending(constant, start)),
     }
 }
 
@@ -77,10 +85,21 @@ fn dotted(bytes: &[u8]) -> Option<String> {
     (text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.')).then(|| text.to_owned())
 }
 
-fn greatest_whole(elf: &ElfFile, start: &str) -> Result<Option<String>, ElfError> {
+/// The number at the end of a constant, if it begins with `start`.
+fn ending<'a>(constant: &'a [u8], start: &str) -> Option<&'a [u8]> {
+    let end = &constant[constant.len().saturating_sub(MAX_VERSION)..];
+    let at = end
+        .iter()
+        .rposition(|byte| !byte.is_ascii_digit() && *byte != b'.')
+        .map_or(0, |at| at + 1);
+    end[at..].starts_with(start.as_bytes()).then_some(&end[at..])
+}
+
+/// The greatest `D.D.D` among the parts that are taken of the constants.
+fn greatest(elf: &ElfFile, part: impl for<'a> Fn(&'a [u8]) -> Option<&'a [u8]>) -> Result<Option<String>, ElfError> {
     let mut greatest: Option<([u32; 3], String)> = None;
     elf.search(is_constant, |_, bytes| {
-        for constant in constants(bytes).filter(|constant| constant.starts_with(start.as_bytes())) {
+        for constant in constants(bytes).filter_map(&part) {
             let Some(numbers) = three_numbers(constant) else {
                 continue;
             };
@@ -137,6 +156,8 @@ mod tests {
             value_of("A=1\nJAVA_VERSION=\"17.0.15\"\n", "JAVA_VERSION"),
             Some("17.0.15".to_owned())
         );
+        assert_eq!(ending(b"/versions/3.11.7", "3.11."), Some(b"3.11.7".as_slice()));
+        assert_eq!(ending(b"13.11.7", "3.11."), None);
         assert_eq!(three_numbers(b"7.0.15"), Some([7, 0, 15]));
         assert_eq!(three_numbers(b"127.0.0.1"), None);
         assert_eq!(three_numbers(b"1..2"), None);

@@ -146,11 +146,16 @@ pub enum Place {
 /// How a version stands in the constants of a binary.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// Directly after a text; it ends at the first character that is no digit, dot, `+`, `-` or letter.
+    /// Digits and dots directly after a text.
     After(&'static str),
-    /// As a whole constant `D.D.D` that begins with this text; the greatest of several.
-    Whole(String),
-    /// As a whole constant that ends with this text.
+    /// The same, where the text begins a constant: sentences that mention other versions do not.
+    Starting(&'static str),
+    /// As a whole constant `D.D.D`; the greatest of several.
+    Whole,
+    /// As `D.D.D` that begins with this text, at the end of a constant: linkers merge a constant into a longer one that
+    /// ends alike. The greatest of several.
+    Ending(String),
+    /// Digits and dots directly before a text.
     Before(&'static str),
 }
 

@@ -32,7 +32,7 @@ pub fn detect(facts: &ProcessFacts) -> Option<Detection> {
 fn versions(minor: Option<&str>, place: Place, evidence: &str) -> Vec<VersionClue> {
     let Some(minor) = minor else { return Vec::new() };
     vec![
-        VersionClue::Binary(place, Pattern::Whole(format!("{minor}."))),
+        VersionClue::Binary(place, Pattern::Ending(format!("{minor}."))),
         VersionClue::Known(minor.to_owned(), evidence.to_owned()),
     ]
 }

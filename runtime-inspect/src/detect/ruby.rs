@@ -3,15 +3,24 @@
 use super::{Detection, Language, Pattern, Place, ProcessFacts, VersionClue, is_versioned};
 
 /// The banner of `ruby --version`, which every build has among its constants.
-const BANNER: Pattern = Pattern::After("ruby ");
+const BANNER: Pattern = Pattern::Starting("ruby ");
 
 /// A Ruby process.
 pub fn detect(facts: &ProcessFacts) -> Option<Detection> {
     if let Some(library) = facts.mapped_where(|name| name.starts_with("libruby")) {
         let evidence = format!("{} is mapped", library.path);
-        let mut versions = vec![VersionClue::Binary(Place::Mapped(library.path.clone()), BANNER)];
+        let mut versions = Vec::new();
         if let Some((_, version)) = library.name().split_once(".so.") {
-            versions.push(VersionClue::Known(version.to_owned(), evidence.clone()));
+            // `3.1.7` on Debian; elsewhere maybe `3.1`, which the banner then makes whole.
+            let known = VersionClue::Known(version.to_owned(), evidence.clone());
+            let whole = version.matches('.').count() >= 2;
+            versions.push(known);
+            versions.insert(
+                usize::from(whole),
+                VersionClue::Binary(Place::Mapped(library.path.clone()), BANNER),
+            );
+        } else {
+            versions.push(VersionClue::Binary(Place::Mapped(library.path.clone()), BANNER));
         }
         return Some(Detection::new(Language::Ruby, evidence, versions));
     }

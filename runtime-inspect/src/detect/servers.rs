@@ -18,7 +18,7 @@ pub fn redis(facts: &ProcessFacts) -> Option<Detection> {
         facts,
         Language::Redis,
         &["redis-server", "valkey-server", "redis-check-rdb"],
-        vec![Pattern::Whole(String::new())],
+        vec![Pattern::Whole],
     )
 }
 
@@ -28,7 +28,7 @@ pub fn postgres(facts: &ProcessFacts) -> Option<Detection> {
         facts,
         Language::Postgres,
         &["postgres", "postmaster"],
-        vec![Pattern::After("PostgreSQL ")],
+        vec![Pattern::Starting("PostgreSQL ")],
     )
 }
 

@@ -1,0 +1,136 @@
+//! What is around a program: C library, secure mode, agents, variables.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
+
+use runtime_inspect::{Libc, Subject};
+
+use crate::go_sample::scratch;
+use crate::running::{Running, compiled, evidence};
+
+#[test]
+fn the_c_library_is_told() {
+    let check = |name: &str, compiler: &[&str], libc: Libc| {
+        let program = compiled(name, compiler, "wait.c");
+        let inspection = Running::ready(&mut Command::new(program)).inspect();
+        assert_eq!(inspection.libc, Some(libc), "{name}: {:#?}", inspection.findings);
+        assert_eq!(
+            inspection.libc_version.is_some(),
+            libc == Libc::Glibc,
+            "{name}: {:#?}",
+            inspection.findings
+        );
+    };
+    check("libc-glibc", &["gcc"], Libc::Glibc);
+    check("libc-glibc-static", &["gcc", "-static"], Libc::Static);
+    check("libc-musl", &["musl-gcc"], Libc::Musl);
+    check("libc-musl-static", &["musl-gcc", "-static"], Libc::Static);
+}
+
+#[test]
+fn a_program_with_another_owners_rights_is_secure() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("setuid");
+    fs::copy(compiled("c-plain", &["gcc"], "wait.c"), &program).unwrap();
+    assert_eq!(
+        Running::ready(&mut Command::new(&program)).inspect().secure,
+        Some(false)
+    );
+    const NOBODY: u32 = 65534;
+    chown(&program, Some(NOBODY), None).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    assert_eq!(Running::ready(&mut Command::new(&program)).inspect().secure, Some(true));
+}
+
+#[test]
+fn the_variables_of_a_service_name_come_before_the_program() {
+    let program = compiled("c-plain", &["gcc"], "wait.c");
+    let mut command = Command::new(program);
+    command.env("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=a,service.name=b%2Cc");
+    let inspection = Running::ready(&mut command).inspect();
+    assert_eq!(inspection.service_name.as_deref(), Some("b,c"));
+    assert!(evidence(&inspection, Subject::ServiceName).contains("OTEL_RESOURCE_ATTRIBUTES"));
+    let inspection = Running::ready(command.env("OTEL_SERVICE_NAME", "shop")).inspect();
+    assert_eq!(inspection.service_name.as_deref(), Some("shop"));
+}
+
+#[test]
+fn no_value_of_a_variable_is_in_a_debug_text() {
+    let program = compiled("c-plain", &["gcc"], "wait.c");
+    let inspection = Running::ready(Command::new(program).env("SHOP_TOKEN", "hunter2")).inspect();
+    assert_eq!(inspection.environment.get("SHOP_TOKEN"), Some("hunter2"));
+    let text = format!("{inspection:?}");
+    assert!(text.contains("SHOP_TOKEN") && !text.contains("hunter2"), "{text}");
+}
+
+/// A program with this variable or these arguments is found to hold this vendor's agent, and no other.
+fn check_agent(vendor: &str, variable: Option<(&str, &str)>, arguments: &[&str]) {
+    let program = compiled("c-plain", &["gcc"], "wait.c");
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(variable);
+    let inspection = Running::ready(&mut command).inspect();
+    let vendors: Vec<&str> = inspection.agents.iter().map(|agent| agent.vendor).collect();
+    assert_eq!(vendors, [vendor], "{variable:?} {arguments:?}");
+    assert!(!evidence(&inspection, Subject::Agent).is_empty());
+}
+
+#[test]
+fn agents_of_other_vendors_are_told_by_variables_and_arguments() {
+    check_agent("New Relic", None, &["-javaagent:/opt/newrelic.jar"]);
+    check_agent(
+        "Datadog",
+        Some(("JAVA_TOOL_OPTIONS", "-javaagent:/dd-java-agent.jar")),
+        &[],
+    );
+    check_agent("Dynatrace", Some(("LD_PRELOAD", "/nowhere/liboneagentproc.so")), &[]);
+    check_agent("AppDynamics", Some(("APPDYNAMICS_AGENT_ACCOUNT_NAME", "x")), &[]);
+    check_agent("Elastic APM", Some(("ELASTIC_APM_SERVER_URL", "x")), &[]);
+    check_agent(
+        "Instana",
+        Some(("NODE_OPTIONS", "--require /opt/@instana/collector")),
+        &[],
+    );
+    check_agent("Splunk", None, &["-javaagent:/opt/splunk-otel-javaagent.jar"]);
+    check_agent(
+        "OpenTelemetry",
+        Some((
+            "NODE_OPTIONS",
+            "--import @opentelemetry/auto-instrumentations-node/register",
+        )),
+        &[],
+    );
+    check_agent("SkyWalking", None, &["-javaagent:/skywalking/agent.jar"]);
+    check_agent("Honeycomb", Some(("HONEYCOMB_API_KEY", "x")), &[]);
+    check_agent("Pinpoint", None, &["-javaagent:/pinpoint-bootstrap.jar"]);
+    check_agent("Sentry", None, &["--import", "@sentry/node/init"]);
+}
+
+#[test]
+fn an_agents_name_as_mere_data_is_no_agent() {
+    let program = compiled("c-plain", &["gcc"], "wait.c");
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("NOTE", "we left newrelic")
+        .args(["a", "b", "--topic", "newrelic", "OTEL"]);
+    assert_eq!(Running::ready(&mut command).inspect().agents, []);
+}
+
+#[test]
+fn an_agent_is_told_by_its_library() {
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    let library = folder.path().join("liboneagentproc.so");
+    fs::write(folder.path().join("empty.c"), "int nothing;\n").unwrap();
+    crate::go_sample::run(
+        Command::new("gcc")
+            .args(["-shared", "-o"])
+            .arg(&library)
+            .arg(folder.path().join("empty.c")),
+    );
+    let host = compiled("dotnet-host", &["gcc"], "dotnet.c");
+    let inspection = Running::ready(Command::new(host).env("RUNTIME", &library)).inspect();
+    assert_eq!(inspection.agents.len(), 1, "{:?}", inspection.agents);
+    assert!(inspection.agents[0].evidence.contains("liboneagentproc.so"));
+}

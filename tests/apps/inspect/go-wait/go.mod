@@ -1,0 +1,3 @@
+module example.com/inspect/go-wait
+
+go 1.15
