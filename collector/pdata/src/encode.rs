@@ -65,10 +65,11 @@ impl SpanWriter {
         if let Some(parent) = &span.parent_span_id {
             put_bytes(out, 4, parent);
         }
-        put_key(out, 5, BYTES);
-        put_varint(out, name.iter().map(|part| part.len() as u64).sum());
-        for part in name {
-            out.extend_from_slice(part.as_bytes());
+        let length: usize = name.iter().map(|part| part.len()).sum();
+        if length > 0 {
+            put_key(out, 5, BYTES);
+            put_varint(out, length as u64);
+            name.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         }
         put_key(out, 6, VARINT);
         out.push(span.kind as u8);

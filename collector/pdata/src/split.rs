@@ -20,7 +20,7 @@ pub fn traces(payload: Payload, max_items: usize) -> Result<Vec<Payload>, Malfor
     for chunk in payload.chunks() {
         let items = crate::traces::count_spans(chunk)?;
         if cutter.open.items() + items <= max_items {
-            cutter.open.append(Payload::new(payload.signal(), chunk.clone(), items));
+            cutter.add(Payload::new(payload.signal(), chunk.clone(), items));
         } else {
             cutter.cut(chunk)?;
         }
@@ -70,15 +70,19 @@ impl Cutter {
         let mut request = Vec::with_capacity(resource_spans.len() + 8);
         put_bytes(&mut request, 1, &resource_spans);
         let part = Payload::new(self.open.signal(), Bytes::from(request), std::mem::take(count));
+        self.add(part);
+        Ok(())
+    }
+
+    fn add(&mut self, part: Payload) {
         self.open.append(part);
         if self.open.items() == self.max_items {
             self.close();
         }
-        Ok(())
     }
 
     fn close(&mut self) {
-        if !self.open.is_empty() {
+        if self.open.items() > 0 {
             let next = Payload::empty(self.open.signal());
             self.done.push(std::mem::replace(&mut self.open, next));
         }
