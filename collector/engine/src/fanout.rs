@@ -6,7 +6,7 @@ use crate::component::Overflow;
 use collector_pdata::Payload;
 use kit::drain::Draining;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a receiver puts what came in: the queues of its pipelines.
 #[derive(Debug, Clone)]
@@ -211,12 +211,16 @@ impl Drop for Claim {
 pub struct ExporterInput {
     pub(crate) queue: channel::Receiver<Delivery>,
     pub(crate) draining: Draining,
+    /// Set when the exporter has been told that nothing more will come.
+    pub(crate) ended: Arc<AtomicBool>,
 }
 
 impl ExporterInput {
     /// The next delivery; `None` when no pipeline has any more.
     pub async fn next(&mut self) -> Option<Delivery> {
-        self.queue.recv().await
+        let next = self.queue.recv().await;
+        self.ended.store(next.is_none(), Ordering::Relaxed);
+        next
     }
 
     /// Tells when the drain begins: from then on, nothing is worth waiting for beyond its deadline.

@@ -10,6 +10,7 @@ use collector_config::{ComponentId, Pipeline, Reference};
 use kit::drain::{Drain, Draining};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -171,11 +172,21 @@ impl Wired {
         let mut queues = HashMap::new();
         for planned in plan.exporters.drain(..) {
             let (sender, receiver) = channel::channel::<Delivery>(planned.factory.queue);
+            let ended = Arc::new(AtomicBool::new(false));
             let input = ExporterInput {
                 queue: receiver,
                 draining: draining.clone(),
+                ended: ended.clone(),
             };
-            self.spawn(Role::Exporter, &planned.id.to_string(), planned.exporter.run(input));
+            let work = planned.exporter.run(input);
+            self.spawn(Role::Exporter, &planned.id.to_string(), async move {
+                work.await?;
+                if ended.load(Ordering::Relaxed) {
+                    Ok(())
+                } else {
+                    Err("it ended before its input did".into())
+                }
+            });
             let queue = ExporterQueue {
                 queue: sender,
                 counts: Arc::default(),
@@ -268,7 +279,7 @@ impl Wired {
         while !self.tasks.is_empty() {
             tokio::select! {
                 ended = self.tasks.join_next_with_id() => {
-                    let error = ended.and_then(|ended| self.ended(ended, draining.deadline().is_some()));
+                    let error = ended.and_then(|ended| self.ended(ended));
                     if error.is_some() || self.count(Role::Receiver) == 0 {
                         drain.begin(Instant::now() + DRAIN_TIMEOUT);
                     }
@@ -301,7 +312,7 @@ impl Wired {
             self.abort(role);
             while self.count(role) > 0 {
                 match self.tasks.join_next_with_id().await {
-                    Some(ended) => drop(self.ended(ended, true)),
+                    Some(ended) => drop(self.ended(ended)),
                     None => break,
                 }
             }
@@ -317,7 +328,7 @@ impl Wired {
         while !enough(self) {
             match tokio::time::timeout_at(deadline.into(), self.tasks.join_next_with_id()).await {
                 Ok(Some(ended)) => {
-                    let error = self.ended(ended, true);
+                    let error = self.ended(ended);
                     *failure = failure.take().or(error);
                 }
                 Ok(None) | Err(_) => break,
@@ -336,12 +347,8 @@ impl Wired {
             .for_each(|task| task.abort.abort());
     }
 
-    /// Takes a task off the list; an error if it failed. Before the drain, only a receiver may end.
-    fn ended(
-        &mut self,
-        ended: Result<(tokio::task::Id, Result<(), BoxError>), JoinError>,
-        draining: bool,
-    ) -> Option<EngineError> {
+    /// Takes a task off the list; an error if it failed.
+    fn ended(&mut self, ended: Result<(tokio::task::Id, Result<(), BoxError>), JoinError>) -> Option<EngineError> {
         let (id, source) = match ended {
             Ok((id, Ok(()))) => (id, None),
             Ok((id, Err(error))) => (id, Some(error)),
@@ -349,10 +356,6 @@ impl Wired {
             Err(error) => (error.id(), Some(BoxError::from(error))),
         };
         let task = self.named.remove(&id)?;
-        let source = match source {
-            None if !draining && task.role != Role::Receiver => Some(BoxError::from("it ended before its input did")),
-            source => source,
-        };
         let source = source?;
         let component = format!("{:?} {}", task.role, task.name).to_lowercase();
         tracing::error!(component, error = %source, "a component failed; draining");

@@ -116,6 +116,7 @@ enum Take {
     All,
     Nothing,
     FailsAt(usize),
+    LeavesAt(usize),
 }
 
 impl Exporter for Take {
@@ -127,7 +128,8 @@ impl Exporter for Take {
                     Take::All => delivery.claim.exported(),
                     Take::Nothing => std::future::pending().await,
                     Take::FailsAt(at) if taken == at => return Err("out of paper".into()),
-                    Take::FailsAt(_) => delivery.claim.exported(),
+                    Take::LeavesAt(at) if taken == at => return Ok(()),
+                    Take::FailsAt(_) | Take::LeavesAt(_) => delivery.claim.exported(),
                 }
                 taken += 1;
                 tokio::task::yield_now().await;
@@ -190,6 +192,7 @@ const COMPONENTS: Components = Components {
         exporter("stuck", Overflow::Wait, |_| Box::new(Take::Nothing)),
         exporter("away", Overflow::Drop, |_| Box::new(Take::Nothing)),
         exporter("fails", Overflow::Wait, |_| Box::new(Take::FailsAt(3))),
+        exporter("leaves", Overflow::Wait, |_| Box::new(Take::LeavesAt(3))),
     ],
 };
 
@@ -198,7 +201,7 @@ fn plan(feed: &str, processors: &str, exporters: &str) -> Result<Plan, String> {
         "
 receivers: {{feed: {{{feed}}}}}
 processors: {{hold: , half: , leak: , panics: }}
-exporters: {{all: , all/2: , stuck: , away: , fails: }}
+exporters: {{all: , all/2: , stuck: , away: , fails: , leaves: }}
 service:
   pipelines:
     traces:
@@ -320,6 +323,7 @@ fn at_the_deadline_all_that_is_left_is_counted_as_dropped() {
 fn a_component_that_fails_ends_the_engine_and_the_account_still_balances() {
     for (processors, exporters, component, cause) in [
         ("", "fails", "exporter fails", "out of paper"),
+        ("", "leaves", "exporter leaves", "before its input did"),
         ("panics", "all", "pipeline traces", "panicked"),
     ] {
         let engine = start("stays: true", processors, exporters);

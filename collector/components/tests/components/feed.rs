@@ -1,0 +1,120 @@
+//! A receiver that makes spans, and engines around it.
+
+use bytes::Bytes;
+use collector_components::COMPONENTS;
+use collector_config::{Node, Section};
+use collector_engine::{
+    Account, BoxError, BoxFuture, Components, Descriptors, Draining, Engine, ExporterAccount, Output, Plan, Receiver,
+    ReceiverFactory,
+};
+use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
+use collector_pdata::{Payload, Signal};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// Gives so many payloads of so many spans each, then stays until the drain.
+struct Feed {
+    payloads: u64,
+    spans: u64,
+}
+
+fn configure(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Receiver> {
+    Box::new(Feed {
+        payloads: section.count("payloads", 1),
+        spans: section.count("spans", 1),
+    })
+}
+
+impl Receiver for Feed {
+    fn run(self: Box<Self>, output: Output, mut draining: Draining) -> BoxFuture<Result<(), BoxError>> {
+        Box::pin(async move {
+            for index in 0..self.payloads {
+                output.send(payload(index, self.spans)).await;
+            }
+            draining.begun().await;
+            Ok(())
+        })
+    }
+}
+
+/// Spans of the service `shop` in one trace; the first is the root.
+pub fn payload(trace: u64, spans: u64) -> Payload {
+    let mut writer = SpanWriter::default();
+    let mut group = Vec::new();
+    for index in 0..spans {
+        let start = SpanStart {
+            trace_id: u128::from(trace + 1).to_be_bytes(),
+            span_id: (trace * 1000 + index + 1).to_be_bytes(),
+            parent_span_id: (index > 0).then(|| (trace * 1000 + 1).to_be_bytes()),
+            flags: 1,
+            kind: SpanKind::Server,
+            start_unix_nano: 1_700_000_000_000_000_000 + index,
+            end_unix_nano: 1_700_000_000_002_000_000,
+        };
+        writer.begin(&start, &["GET /a"]).finish(&mut group);
+    }
+    let mut resource = Vec::new();
+    put_resource_text(&mut resource, "service.name", "shop");
+    let mut request = Vec::new();
+    put_resource_spans(&mut request, &resource, &scope("test", "1"), &group);
+    Payload::new(Signal::Traces, Bytes::from(request), spans as usize)
+}
+
+const FED: Components = Components {
+    receivers: &[ReceiverFactory {
+        kind: "feed",
+        signals: &[Signal::Traces],
+        configure,
+    }],
+    ..COMPONENTS
+};
+
+/// An engine from the feed to one exporter.
+pub fn start(feed: &str, exporter: &str, settings: &str) -> Engine {
+    let text = format!(
+        "
+receivers: {{feed: {{{feed}}}}}
+processors: {{batch: {{timeout: 10ms}}}}
+exporters: {{{exporter}: {{{settings}}}}}
+service: {{pipelines: {{traces: {{receivers: [feed], processors: [batch], exporters: [{exporter}]}}}}}}
+"
+    );
+    let root = Node::parse(&text, "").unwrap();
+    let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+    plan.start().unwrap()
+}
+
+/// What went wrong with a configuration of one exporter.
+pub fn errors(exporter: &str, settings: &str) -> String {
+    let text = format!(
+        "{{receivers: {{feed: }}, exporters: {{{exporter}: {{{settings}}}}}, \
+         service: {{pipelines: {{traces: {{receivers: [feed], exporters: [{exporter}]}}}}}}}}"
+    );
+    let root = Node::parse(&text, "").unwrap();
+    Plan::new(&root, &FED, Descriptors::new()).unwrap_err().to_string()
+}
+
+/// Waits until the exporter's account is as wanted.
+pub fn wait_for(engine: &Engine, what: &str, holds: impl Fn(&ExporterAccount) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds(&engine.handle().account().pipelines[0].exporters[0]) {
+        assert!(
+            Instant::now() < deadline,
+            "never: {what}\n{}",
+            engine.handle().account()
+        );
+        std::thread::yield_now();
+    }
+}
+
+/// Drains and returns the exporter's account, which must balance.
+pub fn finish(engine: Engine) -> ExporterAccount {
+    engine.handle().drain(Duration::from_secs(10));
+    let (account, result): (Account, _) = engine.wait();
+    result.unwrap();
+    assert!(account.balances(), "{account:#?}");
+    assert_eq!(account.pipelines[0].held, 0, "{account}");
+    let exporter = account.pipelines[0].exporters[0].clone();
+    assert_eq!(exporter.held, 0, "{account}");
+    exporter
+}

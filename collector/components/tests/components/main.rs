@@ -1,0 +1,9 @@
+//! The components in running engines, their destinations real servers on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+mod feed;
+mod files;
+mod grpc;
+mod handover;
+mod http;
