@@ -7,6 +7,7 @@
 pub mod facility;
 mod log;
 mod object;
+pub mod plan;
 pub mod pins;
 mod probes;
 pub mod table;

@@ -5,7 +5,11 @@ use crate::{DecodeError, GoHttp, SpanHeader};
 pub(crate) fn decode(span: SpanHeader, record: &[u8]) -> Result<GoHttp<'_>, DecodeError> {
     layout::need(record, layout::GO_HTTP_DATA)?;
     let status = u16_at(record, layout::GO_HTTP_STATUS);
-    let mut strings = Strings { record, which: 0, at: layout::GO_HTTP_DATA };
+    let mut strings = Strings {
+        record,
+        which: 0,
+        at: layout::GO_HTTP_DATA,
+    };
     Ok(GoHttp {
         span,
         status: (status != 0).then_some(status),
@@ -77,8 +81,14 @@ mod tests {
         };
         assert_eq!((http.status, http.protocol), (Some(404), (1, 1)));
         assert_eq!((http.request_body, http.response_body), (None, Some(6)));
-        assert_eq!((http.method, http.target, http.host), (&b"GET"[..], &b"/a?b="[..], &b"host"[..]));
-        assert_eq!((http.scheme, http.peer, http.pattern), (&b""[..], &b"peer:1"[..], &b"/a"[..]));
+        assert_eq!(
+            (http.method, http.target, http.host),
+            (&b"GET"[..], &b"/a?b="[..], &b"host"[..])
+        );
+        assert_eq!(
+            (http.scheme, http.peer, http.pattern),
+            (&b""[..], &b"peer:1"[..], &b"/a"[..])
+        );
         assert_eq!((http.user_agent, http.traceparent), (&b""[..], &b"t"[..]));
     }
 
@@ -87,7 +97,10 @@ mod tests {
         let whole = record([3, 1, 0, 0, 0, 0, 0, 0], b"GET/");
         for cut in 0..whole.len() {
             let error = decode(&whole[..cut]).unwrap_err();
-            assert!(matches!(error, DecodeError::Short { .. } | DecodeError::BadLength { .. }), "{error} at {cut}");
+            assert!(
+                matches!(error, DecodeError::Short { .. } | DecodeError::BadLength { .. }),
+                "{error} at {cut}"
+            );
         }
         assert!(decode(&whole).is_ok());
     }

@@ -1,0 +1,128 @@
+// A server and client of net/http for the tests: each path is one way in which programs use it. It listens where its
+// argument says and prints "ready".
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+)
+
+type job struct {
+	ctx  context.Context
+	url  string
+	done chan result
+}
+
+type result struct {
+	status int
+	err    error
+}
+
+// Workers that no request started.
+func startPool() chan<- job {
+	jobs := make(chan job)
+	for i := 0; i < 4; i++ {
+		go func() {
+			for j := range jobs {
+				status, err := fetch(j.ctx, j.url)
+				j.done <- result{status, err}
+			}
+		}()
+	}
+	return jobs
+}
+
+func fetch(ctx context.Context, url string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+func answer(w http.ResponseWriter, status int, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	fmt.Fprintln(w, status)
+}
+
+func target(r *http.Request) string { return "http://" + r.URL.Query().Get("to") }
+
+// Go before 1.22 takes the pattern for a path without wildcards, so this serves the prefix there.
+func pattern(route, prefix string) string {
+	if strings.Contains(os.Getenv("PATTERNS"), "wildcards") {
+		return route
+	}
+	return prefix
+}
+
+func routes(jobs chan<- job) http.Handler {
+	mux := http.NewServeMux()
+	handle := func(route string, handler http.HandlerFunc) { mux.HandleFunc(route, handler) }
+	handle(pattern("GET /hello/{id}", "/hello/"), func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello\n") })
+	handle("/echo", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	handle("/empty", func(w http.ResponseWriter, r *http.Request) {})
+	handle("/fail", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "failed", 500) })
+	handle("/panic", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
+	handle("/big", func(w http.ResponseWriter, r *http.Request) {
+		size, _ := strconv.Atoi(r.URL.Query().Get("size"))
+		w.Write(make([]byte, size))
+	})
+	handle("/hijack", func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			conn.Close()
+		}
+	})
+	mux.Handle("/strip/", http.StripPrefix("/strip", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.URL.Path)
+	})))
+	handle("/call", func(w http.ResponseWriter, r *http.Request) {
+		status, err := fetch(context.Background(), target(r))
+		answer(w, status, err)
+	})
+	handle("/call/goroutine", func(w http.ResponseWriter, r *http.Request) {
+		done := make(chan result)
+		go func() {
+			status, err := fetch(context.Background(), target(r))
+			done <- result{status, err}
+		}()
+		got := <-done
+		answer(w, got.status, got.err)
+	})
+	handle("/call/pool", func(w http.ResponseWriter, r *http.Request) {
+		type key struct{}
+		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), key{}, 1))
+		defer cancel()
+		done := make(chan result)
+		jobs <- job{ctx, target(r), done}
+		got := <-done
+		answer(w, got.status, got.err)
+	})
+	return mux
+}
+
+func main() {
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("ready", listener.Addr())
+	fmt.Fprintln(os.Stderr, http.Serve(listener, routes(startPool())))
+}
