@@ -44,7 +44,7 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value_os_t = kernel_cache())]
     kernels: PathBuf,
     /// Seconds after which a virtual machine is ended.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     deadline: u64,
 }
 
