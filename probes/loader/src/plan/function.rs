@@ -28,6 +28,9 @@ const AFTER_CALL: usize = 12;
 pub enum Why {
     /// The `push` behind the check of the stack's room: hit once a call, even if the stack has to grow first.
     EntryPush,
+    /// The jump of that check, because the function pushes nothing (before Go 1.21): hit again if the stack has to grow, with
+    /// the same arguments.
+    StackCheck,
     /// The function's first instruction, because it pushes nothing.
     EntryFirst,
     /// The jump that tests a call's result.
@@ -74,20 +77,27 @@ impl<'a> Function<'a> {
         }
     }
 
-    /// Where all arguments are still in their registers, hit once a call.
+    /// Where all arguments are still in their registers, hit once a call; before Go 1.21 once more if the stack grows.
     pub fn entry_point(&self) -> Option<ProbePoint> {
         let mut info = InstructionInfoFactory::new();
+        let mut stack_check = None;
         for instruction in self.instructions.values().take(PROLOGUE) {
             if instruction.mnemonic() == Mnemonic::Push {
                 return Some(self.point(instruction, Why::EntryPush));
             }
-            let checks_stack = instruction.flow_control() == FlowControl::ConditionalBranch;
-            let goes_on = instruction.flow_control() == FlowControl::Next;
-            if !(checks_stack || goes_on) || !spares_values(instruction, &mut info) {
+            if instruction.flow_control() == FlowControl::ConditionalBranch {
+                stack_check.get_or_insert(instruction);
+            } else if instruction.flow_control() != FlowControl::Next {
+                break;
+            }
+            if !spares_values(instruction, &mut info) {
                 break;
             }
         }
-        // Only a function that checks the stack runs its first instructions again, and one that checks it pushes.
+        if let Some(check) = stack_check {
+            return Some(self.point(check, Why::StackCheck));
+        }
+        // Only a function that checks the stack runs its first instructions again, and one that calls checks it.
         let first = self.instructions.values().next()?;
         let calls = |instruction: &Instruction| instruction.flow_control() == FlowControl::Call;
         let is_leaf = !self.instructions.values().any(calls);

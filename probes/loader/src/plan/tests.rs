@@ -34,15 +34,15 @@ fn plan(program: &Path) -> GoHttpPlan {
 }
 
 /// All but the returns of failures are emulated, and each program has its place.
-fn check(release: &str, flags: &[&str], expected: GoOffsets, disabled: &[Feature]) {
+fn check(release: &str, flags: &[&str], entry: Why, expected: GoOffsets, disabled: &[Feature]) {
     let (_folder, program) = build(release, flags);
     let plan = plan(&program);
     let what = format!("{release} {flags:?}: {plan:#?}");
     for (name, why) in [
-        ("go_http_serve", Why::EntryPush),
-        ("go_http_finish", Why::EntryPush),
-        ("go_http_close", Why::EntryPush),
-        ("go_http_send", Why::EntryPush),
+        ("go_http_serve", entry),
+        ("go_http_finish", entry),
+        ("go_http_close", entry),
+        ("go_http_send", entry),
         ("go_http_receive", Why::AfterCall),
     ] {
         let found: Vec<_> = plan.probes.iter().filter(|probe| probe.program == name).collect();
@@ -99,30 +99,42 @@ const GO_1_19: GoOffsets = GoOffsets {
 const STRIP: &[&str] = &["-ldflags=-s -w"];
 
 #[test]
-fn go_1_26_stripped_position_independent_and_without_optimisation() {
-    check("go1.26.8", &[], GO_1_26, &[]);
-    check("go1.26.8", STRIP, GO_1_26, &[]);
-    check("go1.26.8", &["-buildmode=pie", "-ldflags=-s -w"], GO_1_26, &[]);
+fn go_1_26_stripped_and_position_independent() {
+    check("go1.26.8", &[], Why::EntryPush, GO_1_26, &[]);
+    check("go1.26.8", STRIP, Why::EntryPush, GO_1_26, &[]);
+    check(
+        "go1.26.8",
+        &["-buildmode=pie", "-ldflags=-s -w"],
+        Why::EntryPush,
+        GO_1_26,
+        &[],
+    );
 }
 
 #[test]
 fn go_1_24_has_another_order_of_fields() {
-    check("go1.24.6", STRIP, GO_1_24, &[]);
+    check("go1.24.6", STRIP, Why::EntryPush, GO_1_24, &[]);
 }
 
 #[test]
 fn go_1_22_keeps_the_pattern_behind_a_pointer() {
-    check("go1.22.12", STRIP, GO_1_22, &[]);
+    check("go1.22.12", STRIP, Why::EntryPush, GO_1_22, &[]);
 }
 
 #[test]
 fn go_1_21_does_not_keep_the_route() {
-    check("go1.21.13", STRIP, GO_1_21, &[Feature::Route]);
+    check("go1.21.13", STRIP, Why::EntryPush, GO_1_21, &[Feature::Route]);
 }
 
 #[test]
 fn go_1_19_does_not_know_who_started_a_goroutine() {
-    check("go1.19.13", STRIP, GO_1_19, &[Feature::Route, Feature::CreatorParent]);
+    check(
+        "go1.19.13",
+        STRIP,
+        Why::StackCheck,
+        GO_1_19,
+        &[Feature::Route, Feature::CreatorParent],
+    );
 }
 
 #[test]
@@ -189,6 +201,14 @@ fn a_result_that_is_overwritten_before_the_test_is_no_result() {
 fn an_argument_that_is_overwritten_before_the_push_is_no_argument() {
     let function = [0x31, 0xc0, 0x55, 0xe8, 0, 0, 0, 0, 0xc3]; // xor eax, eax; push rbp; call; ret
     assert_eq!(Function::decode(&function, 0).entry_point(), None);
+    let mut without_push = BODY.to_vec();
+    without_push[6..10].copy_from_slice(&[0x48, 0x83, 0xec, 0x10]); // sub rsp, 0x10
+    let check = ProbePoint {
+        offset: 4,
+        why: Why::StackCheck,
+        cost: Cost::Emulated,
+    };
+    assert_eq!(Function::decode(&without_push, 0x1000).entry_point(), Some(check));
     let leaf = [0x31, 0xc0, 0xc3];
     let first = ProbePoint {
         offset: 0,
