@@ -21,7 +21,7 @@ update_once() {
   updated=yes
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get -q -o DPkg::Lock::Timeout=600 update
+  $sudo apt-get -q -o DPkg::Lock::Timeout=600 update || echo "kernels: some of apt's lists could not be fetched" >&2
 }
 
 # Downloads in a directory of its own, where apt's unprivileged downloader may write, and keeps only the image.

@@ -61,7 +61,8 @@ done
 if [ "${#missing[@]}" -gt 0 ]; then
   command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what provides: ${missing[*]}"
   echo "setup: installing ${missing[*]}"
-  apt update
+  # One source of several that cannot be reached is no reason to stop: the lists of the others are there.
+  apt update || echo "setup: some of apt's lists could not be fetched" >&2
   without_services apt install --no-install-recommends "${missing[@]}"
 fi
 
