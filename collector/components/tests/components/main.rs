@@ -7,3 +7,4 @@ mod files;
 mod grpc;
 mod handover;
 mod http;
+mod terminal;

@@ -13,13 +13,14 @@ struct Entity {
 
 /// What Odiglet has announced.
 #[derive(Debug, Default)]
-pub(crate) struct Entities {
+pub struct Entities {
     known: HashMap<u32, Entity>,
 }
 
 impl Entities {
-    pub(crate) fn set(&mut self, id: u32, resource: Vec<u8>) {
-        // A resource that cannot be read would spoil every span that it is written beside.
+    /// An entity is new or has changed. A resource that is not well formed is left out.
+    pub fn set(&mut self, id: u32, resource: Vec<u8>) {
+        // It would spoil every span that it is written beside.
         let Ok(has_pid) = has_pid(&resource) else {
             tracing::warn!(entity = id, "an entity's resource is not well formed and is left out");
             return;

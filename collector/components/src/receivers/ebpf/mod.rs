@@ -24,6 +24,10 @@ mod reader;
 mod source;
 mod spans;
 
+pub use entities::Entities;
+pub use source::RingSource;
+pub use spans::Spans;
+
 use collector_config::Section;
 use collector_engine::{BoxError, BoxFuture, Draining, Output, Receiver, ReceiverFactory};
 use collector_pdata::Signal;

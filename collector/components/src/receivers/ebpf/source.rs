@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 /// The kernel's counters and the reader's, as a part of the account: `seen = emitted + drops` and
 /// `emitted = decoded + undecodable + pending`.
 #[derive(Debug, Default)]
-pub(crate) struct RingSource {
+pub struct RingSource {
     kernel: Mutex<Kernel>,
     /// Records that became spans, or will.
     pub(crate) decoded: AtomicU64,

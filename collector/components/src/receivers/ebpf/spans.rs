@@ -23,8 +23,9 @@ const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// Turns records into payloads.
 #[derive(Debug)]
-pub(crate) struct Spans {
-    pub(crate) entities: Entities,
+pub struct Spans {
+    /// What records' entity ids stand for.
+    pub entities: Entities,
     encoder: Encoder,
     held: VecDeque<Held>,
     held_bytes: usize,
@@ -49,7 +50,8 @@ struct Held {
 }
 
 impl Spans {
-    pub(crate) fn new(counts: Arc<RingSource>) -> Self {
+    /// Counts what it decodes in `counts`.
+    pub fn new(counts: Arc<RingSource>) -> Self {
         Spans {
             entities: Entities::default(),
             encoder: Encoder::default(),
@@ -61,12 +63,12 @@ impl Spans {
     }
 
     /// To be called before a pass over the ring.
-    pub(crate) fn begin_pass(&mut self) {
+    pub fn begin_pass(&mut self) {
         self.encoder.clock.refresh();
     }
 
     /// Takes one record. `now` is when the pass began.
-    pub(crate) fn record(&mut self, record: &[u8], now: Instant) {
+    pub fn record(&mut self, record: &[u8], now: Instant) {
         match decode(record) {
             Ok(event) => {
                 self.counts.decoded.fetch_add(1, Ordering::Release);
@@ -103,7 +105,7 @@ impl Spans {
     }
 
     /// Encodes the records that have waited long enough, or whose entity has come; all of them if `all`.
-    pub(crate) fn release(&mut self, now: Instant, all: bool) {
+    pub fn release(&mut self, now: Instant, all: bool) {
         for held in std::mem::take(&mut self.held) {
             let known = self.entities.is_known(held.entity);
             if !known && held.until > now && !all {
@@ -121,7 +123,7 @@ impl Spans {
     }
 
     /// All spans so far, as one payload.
-    pub(crate) fn take(&mut self) -> Option<Payload> {
+    pub fn take(&mut self) -> Option<Payload> {
         self.encoder.groups.take(&self.entities)
     }
 }
