@@ -106,7 +106,7 @@ impl GoBinary {
         } else {
             0
         };
-        let pointer = |offset: u64, in_file: u64| relocations.pointer(vaddr + offset, in_file);
+        let pointer = |offset: u64, in_file: u64| relocations.pointer(vaddr.wrapping_add(offset), in_file);
         let lookup = pclntab::find(&table, &header, text_start, pointer, names);
         Ok(lookup
             .found

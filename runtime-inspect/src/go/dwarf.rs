@@ -43,7 +43,7 @@ pub struct StructLayout {
 }
 
 /// Finds the layouts of the named structs in one pass. Empty if the file has no DWARF. A unit that does not parse is
-/// left out; the others still count.
+/// left out; the others still count. It ends as soon as each struct has been found outside a vendored package.
 pub fn struct_layouts(elf: &ElfFile, names: &[&str]) -> Result<Vec<StructLayout>, DwarfError> {
     let Some(sections) = Sections::read(elf)? else {
         return Ok(Vec::new());
@@ -54,6 +54,9 @@ pub fn struct_layouts(elf: &ElfFile, names: &[&str]) -> Result<Vec<StructLayout>
     let mut headers = dwarf.units();
     while let Some(header) = headers.next()? {
         let _ = collect_unit(&dwarf, header, &wanted, &mut layouts);
+        if layouts.iter().filter(|layout| !layout.vendored).count() >= wanted.len() {
+            break;
+        }
     }
     Ok(layouts)
 }

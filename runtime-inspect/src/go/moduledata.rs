@@ -21,7 +21,7 @@ pub fn text_start(
     header: &Header,
 ) -> Result<Option<u64>, ElfError> {
     if let Some((offset, in_file)) = header.text_start {
-        let start = relocations.pointer(table + offset, in_file);
+        let start = relocations.pointer(table.wrapping_add(offset), in_file);
         if start != 0 && elf.is_code(start) {
             return Ok(Some(start));
         }

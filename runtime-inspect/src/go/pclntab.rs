@@ -194,7 +194,7 @@ pub fn find(
         .enumerate()
         .map(|(index, name)| (name.as_bytes(), index))
         .collect();
-    let bounds = LengthBounds::of(wanted);
+    let endings = Endings::of(wanted);
     let address = |index: usize| entry_address(table, header, text_start, &pointer, index);
     let mut lookup = Lookup::default();
     for index in 0..header.functions {
@@ -202,7 +202,7 @@ pub fn find(
             lookup.damaged += 1;
             continue;
         };
-        if symbol.len() < bounds.shortest {
+        if !endings.may_match(symbol) {
             continue;
         }
         let Some(&which) = by_name.get(without_vendor(symbol)) else {
@@ -229,16 +229,22 @@ pub fn symbols<'a>(table: &'a [u8], header: &'a Header) -> impl Iterator<Item = 
     (0..header.functions).filter_map(|index| symbol(table, header, index))
 }
 
-/// Names shorter than every wanted one need no look-up.
-struct LengthBounds {
-    shortest: usize,
-}
+/// The last bytes of the wanted names: nearly every other name is told from them by these alone, without looking for a
+/// vendor prefix and without hashing it.
+struct Endings(Vec<u64>);
 
-impl LengthBounds {
+impl Endings {
     fn of(wanted: &[&str]) -> Self {
-        Self {
-            shortest: wanted.iter().map(|name| name.len()).min().unwrap_or(usize::MAX),
-        }
+        Self(wanted.iter().map(|name| Self::ending(name.as_bytes())).collect())
+    }
+
+    fn may_match(&self, symbol: &[u8]) -> bool {
+        self.0.contains(&Self::ending(symbol))
+    }
+
+    /// The last eight bytes as a number; names shorter than that are all alike.
+    fn ending(name: &[u8]) -> u64 {
+        name.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 

@@ -144,6 +144,17 @@ fn sections_that_claim_more_than_the_file_allocate_nothing() {
 }
 
 #[test]
+fn a_segment_beyond_the_largest_address_is_refused() {
+    let mut bytes = fs::read(Build::release("").flags(STRIP).path()).unwrap();
+    // p_vaddr of the first program header, which follows the ELF header.
+    bytes[64 + 16..64 + 24].copy_from_slice(&(u64::MAX - 8).to_le_bytes());
+    assert_eq!(
+        open(&bytes).unwrap_err(),
+        ElfError::Malformed("a segment ends beyond the largest address")
+    );
+}
+
+#[test]
 fn a_running_program_with_a_lying_section_table_is_still_go() {
     let folder = tempfile::tempdir_in(scratch()).unwrap();
     let program = folder.path().join("lying");

@@ -3,8 +3,11 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use runtime_inspect::facts::elf::ElfFile;
+use runtime_inspect::go::{GoBinary, pclntab};
 use runtime_inspect::{Inspector, Language};
 
+use crate::go_sample::Build;
 use crate::running::{Running, compiled};
 
 const PROCESSES: usize = 500;
@@ -33,4 +36,30 @@ fn five_hundred_processes_are_inspected_within_a_second() {
         Duration::from_secs(1)
     };
     assert!(elapsed < limit, "{PROCESSES} processes took {elapsed:?}");
+}
+
+#[test]
+fn the_functions_of_a_go_program_are_found_in_a_few_milliseconds() {
+    let path = Build::release("").flags(&["-ldflags=-s -w"]).path();
+    let binary = GoBinary::open(ElfFile::open(path).unwrap()).unwrap();
+    let section = binary.elf().section(".gopclntab").unwrap();
+    let table = binary.elf().section_bytes(section, "the table").unwrap();
+    let functions = pclntab::Header::parse(&table).unwrap().functions as u32;
+    assert!(functions > 4000, "the sample has become small: {functions} functions");
+    let start = Instant::now();
+    assert_eq!(
+        binary
+            .functions(&["net/http.(*conn).serve", "runtime.newproc1"])
+            .unwrap()
+            .len(),
+        2
+    );
+    let elapsed = start.elapsed();
+    println!("{functions} functions in {elapsed:?}");
+    // Twenty thousand functions take less than 30 ms; without optimisation the same work takes many times longer.
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 900 } else { 30 }) * functions / 20_000;
+    assert!(
+        elapsed < limit,
+        "{functions} functions took {elapsed:?}, more than {limit:?}"
+    );
 }

@@ -303,7 +303,7 @@ impl ElfFile {
         let size = count * size_of::<elf::ProgramHeader64<LittleEndian>>() as u64;
         let bytes = self.read_at(header.e_phoff.get(LittleEndian), size, "the program header table")?;
         let headers = pod_slice::<elf::ProgramHeader64<LittleEndian>>(&bytes)?;
-        Ok(headers.iter().map(segment_of).collect())
+        headers.iter().map(segment_of).map(checked_segment).collect()
     }
 
     fn read_sections(&self, header: &elf::FileHeader64<LittleEndian>) -> Result<Vec<Section>, ElfError> {
@@ -410,6 +410,19 @@ fn segment_of(header: &elf::ProgramHeader64<LittleEndian>) -> Segment {
         vaddr: header.p_vaddr.get(LittleEndian),
         file_size: header.p_filesz.get(LittleEndian),
         mem_size: header.p_memsz.get(LittleEndian),
+    }
+}
+
+/// From here on, addresses and offsets within a segment can be added up without overflow.
+fn checked_segment(segment: Segment) -> Result<Segment, ElfError> {
+    let ends = [
+        segment.vaddr.checked_add(segment.mem_size.max(segment.file_size)),
+        segment.offset.checked_add(segment.file_size),
+    ];
+    if ends.contains(&None) {
+        Err(ElfError::Malformed("a segment ends beyond the largest address"))
+    } else {
+        Ok(segment)
     }
 }
 
