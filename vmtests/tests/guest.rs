@@ -11,9 +11,10 @@ use vmtests::{
 fn guest(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vmtests-guest"))
         .args(arguments)
-        .output()
-        .unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
+        .output();
+    let output = output.expect("the guest's program can be run");
+    let said = String::from_utf8(output.stdout).expect("what it says is text");
+    (output.status.success(), said)
 }
 
 #[test]
