@@ -12,9 +12,14 @@ impl Probes {
     pub fn verified_instructions(&self) -> Result<BTreeMap<String, u32>> {
         let mut names = BTreeMap::new();
         for program in self.object.progs().filter(|program| program.autoload()) {
-            names.insert(Program::id_from_fd(program.as_fd())?, program.name().to_string_lossy().into_owned());
+            names.insert(
+                Program::id_from_fd(program.as_fd())?,
+                program.name().to_string_lossy().into_owned(),
+            );
         }
         let loaded = ProgInfoIter::default();
-        Ok(loaded.filter_map(|info| Some((names.remove(&info.id)?, info.verified_insns))).collect())
+        Ok(loaded
+            .filter_map(|info| Some((names.remove(&info.id)?, info.verified_insns)))
+            .collect())
     }
 }
