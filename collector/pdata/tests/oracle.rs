@@ -41,11 +41,7 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
 }
 
 fn pair(key: String, value: Option<AnyValue>) -> KeyValue {
-    KeyValue {
-        key,
-        value,
-        ..KeyValue::default()
-    }
+    KeyValue { key, value }
 }
 
 fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
