@@ -153,6 +153,7 @@ static __always_inline void serve(struct exchange *x, __u64 key, __u64 thread_id
 	thread->serving = key;
 }
 
+/* Begins an exchange if `data` looks like a request; otherwise what was kept of the one before is lost, and not needed. */
 static __always_inline void begin(struct exchange *x, const struct sock *sk, const struct target *target,
 				  const struct payload *data, enum direction direction)
 {
@@ -172,7 +173,6 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 	record->response_body = HTTP1_BODY_UNKNOWN;
 	record->status = 0;
 	record->captured = 0;
-	x->phase = REQUEST;
 	x->client = direction == SENT;
 	x->framing = FRAMING_UNKNOWN;
 	x->head_bytes = 0;
@@ -181,10 +181,9 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 	x->request_cut = false;
 	x->tail = 0;
 	http1_capture_request(x, data);
-	if (!record->captured) {
-		x->phase = IDLE;
+	if (!is_request(record->request, record->captured))
 		return;
-	}
+	x->phase = REQUEST;
 	x->head_request = record->request[0] == 'H';
 	if (direction == SENT)
 		adopt_parent(x, id);
@@ -320,15 +319,15 @@ static __always_inline void on_data(const struct sock *sk, const struct target *
 	if (x->phase == OPAQUE)
 		return;
 	request_side = x->client == (direction == SENT);
-	if (request_side && x->phase != REQUEST) {
+	if (request_side && x->phase == RESPONSE) {
 		if (!payload_is_request(data)) {
 			/* A body that goes on after the server has begun to answer. */
-			if (x->phase == RESPONSE)
-				x->record.request_bytes += data->total;
+			x->record.request_bytes += data->total;
 			return;
 		}
-		if (x->phase == RESPONSE)
-			http1_finish(x);
+		http1_finish(x);
+	}
+	if (request_side && x->phase == IDLE) {
 		if (target->flags & wanted)
 			begin(x, sk, target, data, direction);
 		return;

@@ -160,7 +160,23 @@ static __always_inline void read_header(const __u8 *bytes, __u32 at, struct head
 		facts->chunked = true;
 }
 
-/* One step: eight bytes, or up to the end of a line. What lies behind `bytes` may be read. */
+/* Bytes that are searched in one step. */
+#define STEP 32
+
+/* Distance of the first newline, or STEP. */
+static __always_inline __u32 line_length(const __u8 *bytes)
+{
+#pragma unroll
+	for (__u32 i = 0; i < STEP; i += 8) {
+		__u32 newline = find_newline(word_at(bytes + i));
+
+		if (newline < 8)
+			return i + newline;
+	}
+	return STEP;
+}
+
+/* One step: up to the end of a line, or as far as one looks at once. What lies behind `bytes` may be read. */
 static long scan_step(__u64 index, struct line_scan *scan)
 {
 	__u32 at = scan->at;
@@ -168,9 +184,9 @@ static long scan_step(__u64 index, struct line_scan *scan)
 
 	if (at >= scan->length || at > RESPONSE_HEAD)
 		return 1;
-	newline = find_newline(word_at(scan->bytes + at));
-	if (newline == 8) {
-		scan->at = at + 8;
+	newline = line_length(scan->bytes + at);
+	if (newline == STEP) {
+		scan->at = at + STEP;
 		return 0;
 	}
 	at += newline;

@@ -14,13 +14,24 @@
 #define S_IFMT_K 0170000
 #define S_IFSOCK_K 0140000
 
+/* Reads kernel memory by plain loads: ten times cheaper than the helper. Since Linux 6.2. */
+extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
+#define CAN_CAST bpf_ksym_exists(bpf_rdonly_cast)
+#define CAST(address, type) ((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+
 static __always_inline bool is_tcp(const struct sock *sk)
 {
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	__u16 family, protocol;
 
-	if (family != AF_INET_K && family != AF_INET6_K)
-		return false;
-	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP_K;
+	if (CAN_CAST) {
+		sk = CAST(sk, struct sock);
+		family = sk->__sk_common.skc_family;
+		protocol = sk->sk_protocol;
+	} else {
+		family = BPF_CORE_READ(sk, __sk_common.skc_family);
+		protocol = BPF_CORE_READ(sk, sk_protocol);
+	}
+	return (family == AF_INET_K || family == AF_INET6_K) && protocol == IPPROTO_TCP_K;
 }
 
 /*
@@ -31,30 +42,59 @@ static __always_inline bool is_tcp(const struct sock *sk)
 static __always_inline __u64 sent_at(const struct sock *sk, __u64 now)
 {
 	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
-	__u64 sent;
+	__u64 sent = now;
 
-	if (!bpf_core_field_exists(tcp->tcp_wstamp_ns) || BPF_CORE_READ(tcp, snd_nxt) != BPF_CORE_READ(tcp, write_seq))
+	if (!bpf_core_field_exists(tcp->tcp_wstamp_ns))
 		return now;
-	sent = BPF_CORE_READ(tcp, tcp_wstamp_ns);
+	if (CAN_CAST) {
+		tcp = CAST(tcp, struct tcp_sock);
+		if (tcp->snd_nxt == tcp->write_seq)
+			sent = tcp->tcp_wstamp_ns;
+	} else if (BPF_CORE_READ(tcp, snd_nxt) == BPF_CORE_READ(tcp, write_seq)) {
+		sent = BPF_CORE_READ(tcp, tcp_wstamp_ns);
+	}
 	/* A paced socket's next segment may be due later. */
 	return sent < now ? sent : now;
 }
 
-static __always_inline const struct sock *tcp_socket(struct task_struct *task, __u64 fd)
+/* The socket of an open file, or NULL. */
+static __always_inline const struct sock *socket_of(const struct file *file)
 {
-	struct fdtable *table = task->files->fdt;
-	struct file *file = NULL;
-	struct socket *socket;
-	const struct sock *sk;
+	const struct socket *socket;
 
-	if (fd >= table->max_fds)
-		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd) || !file)
-		return NULL;
+	if (CAN_CAST) {
+		file = CAST(file, struct file);
+		if ((file->f_inode->i_mode & S_IFMT_K) != S_IFSOCK_K)
+			return NULL;
+		return CAST(file->private_data, struct socket)->sk;
+	}
 	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT_K) != S_IFSOCK_K)
 		return NULL;
 	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline const struct file *open_file(struct task_struct *task, __u64 fd)
+{
+	struct fdtable *table = task->files->fdt;
+	struct file *file = NULL;
+	__u64 slot;
+
+	if (fd >= table->max_fds)
+		return NULL;
+	slot = (__u64)(table->fd + fd);
+	/* A table whose first field is the one that is wanted: there is no other type to cast a bare pointer to. */
+	if (CAN_CAST)
+		return (const struct file *)CAST(slot - bpf_core_field_offset(table->fd), struct fdtable)->fd;
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)slot);
+	return file;
+}
+
+static __always_inline const struct sock *tcp_socket(struct task_struct *task, __u64 fd)
+{
+	const struct file *file = open_file(task, fd);
+	const struct sock *sk = file ? socket_of(file) : NULL;
+
 	return sk && is_tcp(sk) ? sk : NULL;
 }
 

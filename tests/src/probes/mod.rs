@@ -13,7 +13,7 @@ use anyhow::Result;
 use probe_loader::table::Group;
 
 pub use account::volume;
-pub use traced::{Span, Traced};
+pub use traced::{Span, Traced, facilities};
 
 /// A named test, run with HTTP/1 seen in one way.
 pub struct Case {

@@ -4,6 +4,7 @@ use probe_loader::{Facilities, Options, Probes, Target};
 use probe_ring::{CounterSnapshot, Counters, Ring};
 use probe_wire::{Event, SpanHeader, decode};
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The probes attached to this very process, and what they reported of it.
@@ -38,11 +39,16 @@ pub struct Span {
 /// How long a record may take to appear; generous, since virtual machines without acceleration are slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What this kernel offers, found out once: that takes longer than most tests.
+pub fn facilities() -> &'static Facilities {
+    static FOUND: OnceLock<Facilities> = OnceLock::new();
+    FOUND.get_or_init(Facilities::detect)
+}
+
 impl Traced {
     /// Attaches to this process.
     pub fn start(http1: Group, options: &Options) -> Result<Self> {
-        let facilities = Facilities::detect();
-        let mut probes = Probes::load_with(options, &facilities, Some(http1))?;
+        let mut probes = Probes::load_with(options, facilities(), Some(http1))?;
         probes.attach_processes()?;
         probes.attach_http1()?;
         let ring = Ring::map(probes.spans()?, probes.ring_bytes() as usize)?;
