@@ -6,13 +6,13 @@
 #include "state.h"
 
 /* At most this many groups (or buckets) of eight headers are looked at. */
-#define GO_GROUPS_MAX 12
+#define GO_GROUPS_MAX 8
 
 /* The first eight bytes of the keys, and the rest. */
 #define KEY_USER_AGENT 0x6567412d72657355ULL /* "User-Age" */
 #define KEY_USER_AGENT_REST 0x746e /* "nt" */
 #define KEY_TRACEPARENT 0x7261706563617254ULL /* "Tracepar" */
-#define KEY_TRACEPARENT_REST 0x746e65 /* "ent" */
+#define KEY_TRACEPARENT_REST 0x6e65 /* "en", of "ent" */
 
 static __always_inline void go_first_string(struct go_string *out, const struct go_slice *values)
 {
@@ -20,25 +20,29 @@ static __always_inline void go_first_string(struct go_string *out, const struct 
 		out->length = 0;
 }
 
-/* Most keys differ from both in length and cost no read. */
-static __always_inline void go_match_key(struct go_scratch *scratch, const struct go_string *key,
-					 const struct go_slice *values)
+/* Keeps the place of a key that has the length of one of the two; most keys have another and cost no read. */
+static __always_inline void go_note_key(struct go_scratch *scratch, __u32 key_at, __u32 values_at)
+{
+	struct go_string *key = (void *)&scratch->group[key_at];
+	struct go_slice *values = (void *)&scratch->group[values_at];
+	struct go_candidate *candidate = &scratch->candidates[scratch->candidate_count % GO_CANDIDATES];
+
+	candidate->key = *key;
+	candidate->values = *values;
+	scratch->candidate_count += key->length == 10 || key->length == 11;
+}
+
+static __always_inline void go_match_key(struct go_scratch *scratch, const struct go_candidate *candidate)
 {
 	__u64 begin = 0, rest = 0;
 
-	if (key->length != 10 && key->length != 11)
+	if (bpf_probe_read_user(&begin, 8, (void *)candidate->key.data))
 		return;
-	if (bpf_probe_read_user(&begin, 8, (void *)key->data))
-		return;
-	if (begin == KEY_USER_AGENT && key->length == 10) {
-		bpf_probe_read_user(&rest, 2, (void *)key->data + 8);
-		if (rest == KEY_USER_AGENT_REST)
-			go_first_string(&scratch->user_agent, values);
-	} else if (begin == KEY_TRACEPARENT && key->length == 11) {
-		bpf_probe_read_user(&rest, 3, (void *)key->data + 8);
-		if (rest == KEY_TRACEPARENT_REST)
-			go_first_string(&scratch->traceparent, values);
-	}
+	bpf_probe_read_user(&rest, 2, (void *)candidate->key.data + 8);
+	if (begin == KEY_USER_AGENT && rest == KEY_USER_AGENT_REST && candidate->key.length == 10)
+		go_first_string(&scratch->user_agent, &candidate->values);
+	if (begin == KEY_TRACEPARENT && rest == KEY_TRACEPARENT_REST && candidate->key.length == 11)
+		go_first_string(&scratch->traceparent, &candidate->values);
 }
 
 /*
@@ -57,7 +61,7 @@ static __noinline int go_scan_group(struct go_scratch *scratch, __u64 group)
 		__u8 control = scratch->group[slot];
 
 		if (swiss ? !(control & 0x80) : control >= 5)
-			go_match_key(scratch, (void *)&scratch->group[key_at], (void *)&scratch->group[value_at]);
+			go_note_key(scratch, key_at, value_at);
 		key_at += key_stride;
 		value_at += value_stride;
 	}
@@ -95,6 +99,8 @@ static __always_inline void go_walk_groups(struct go_scratch *scratch)
 		/* The pointer to the next bucket of a chain stands behind the pairs. */
 		walk->overflow = walk->swiss ? 0 : *(__u64 *)&scratch->group[GO_GROUP_SIZE];
 	}
+	for (__u32 i = 0; i < GO_CANDIDATES && i < scratch->candidate_count; i++)
+		go_match_key(scratch, &scratch->candidates[i]);
 }
 
 static __always_inline bool go_begin_swiss(struct go_group_walk *walk, __u64 at)
@@ -146,6 +152,7 @@ static __always_inline void go_find_headers(struct go_scratch *scratch, __u64 he
 	walk->swiss = map_kind == GO_MAP_SWISS;
 	walk->overflow = 0;
 	walk->index = 0;
+	scratch->candidate_count = 0;
 	if (walk->swiss ? go_begin_swiss(walk, header) : go_begin_buckets(walk, header))
 		go_walk_groups(scratch);
 }

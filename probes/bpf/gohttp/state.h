@@ -16,6 +16,8 @@
 #define GO_BINARIES 1024
 /* Largest part of a Request that is read. */
 #define GO_REQUEST_MAX 320
+/* More headers than these with keys of ten or eleven letters displace each other. */
+#define GO_CANDIDATES 8
 
 /* One cache line. */
 struct go_exchange {
@@ -61,6 +63,12 @@ struct go_group_walk {
 	__u64 swiss;
 };
 
+/* A header whose key may be one that is looked for. */
+struct go_candidate {
+	struct go_string key;
+	struct go_slice values;
+};
+
 /* Room to put a record together: too large for the stack. */
 struct go_scratch {
 	__u32 busy;
@@ -72,6 +80,8 @@ struct go_scratch {
 	struct go_string user_agent;
 	struct go_string traceparent;
 	struct go_group_walk walk;
+	__u64 candidate_count;
+	struct go_candidate candidates[GO_CANDIDATES];
 	union {
 		struct go_url url;
 		__u8 url_bytes[GO_URL_SIZE];
