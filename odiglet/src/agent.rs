@@ -201,14 +201,17 @@ impl Agent {
     fn attach(&mut self) -> Result<(), AgentError> {
         self.probes.attach_processes()?;
         self.probes.attach_http1()?;
-        self.probes.remove_other_pins().map_err(|error| AgentError::System("cannot remove the pins of another version", error))
+        self.probes
+            .remove_other_pins()
+            .map_err(|error| AgentError::System("cannot remove the pins of another version", error))
     }
 
     /// Looks at every process there is: at the start, and after process events were lost.
     fn rescan(&mut self) -> Result<(), AgentError> {
         // A predecessor's targets keep their entities; its own process was no target of its own, and ours is none.
         self.probes.remove_target(std::process::id())?;
-        self.processes.skip_entities(self.probes.targets()?.iter().map(|(_, target)| target.entity));
+        self.processes
+            .skip_entities(self.probes.targets()?.iter().map(|(_, target)| target.entity));
         let pids = list_processes().map_err(AgentError::Proc)?;
         self.processes.rescan(&pids, &mut self.probes, &mut self.handover);
         Ok(())

@@ -27,6 +27,12 @@ struct Arguments {
     /// Bytes of the ring, a power of two
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
     ring_size: u32,
+    /// Trace processes whose executable matches [default: all]
+    #[arg(long, value_name = "GLOB")]
+    exe: Vec<String>,
+    /// Trace processes that listen on this TCP port
+    #[arg(long, value_name = "N")]
+    port: Vec<u16>,
     /// Never trace processes whose executable matches
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
@@ -66,12 +72,15 @@ fn clean(arguments: &Arguments) -> Result<()> {
 }
 
 fn serve(arguments: Arguments) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
     runtime.block_on(trace(arguments))
 }
 
 async fn trace(arguments: Arguments) -> Result<()> {
-    let selection = Selection::new(&[], &[], &[], &arguments.exclude)?;
+    let selection = Selection::new(&[], &arguments.exe, &arguments.port, &arguments.exclude)?;
     let mut termination = Termination::install().context("cannot take over signals")?;
     let (listener, _lock) = socket::listen(&arguments.socket)?;
     let config = Config {

@@ -1,3 +1,7 @@
-//! One integration binary.
+//! The product's own binaries on real programs, and the probes on this kernel.
 
+mod bad_input;
+mod daemon;
 mod probes;
+mod run;
+mod support;

@@ -84,6 +84,9 @@ impl Settings {
             .output
             .unwrap_or_else(|| default_output(is_terminal, &destinations));
         destinations.extend(output.destination());
+        if destinations.is_empty() {
+            destinations.push(Destination::Nowhere);
+        }
         let settings = Settings {
             selection,
             ring_bytes: ring_bytes.map_err(|error| errors.push(error)).unwrap_or_default(),

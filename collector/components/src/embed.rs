@@ -49,6 +49,8 @@ pub enum Destination {
     File(PathBuf),
     /// Standard output, in a form.
     Terminal(Form),
+    /// Nowhere: the items are only counted.
+    Nowhere,
 }
 
 /// How spans look on standard output.
@@ -129,6 +131,7 @@ impl Destination {
                 };
                 ("terminal", Node::map([("format", format.into())]))
             }
+            Destination::Nowhere => ("nop", Node::map([])),
         }
     }
 }

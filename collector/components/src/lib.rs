@@ -21,5 +21,6 @@ pub const COMPONENTS: Components = Components {
         exporters::otlphttp::FACTORY,
         exporters::file::FACTORY,
         exporters::terminal::FACTORY,
+        exporters::nop::FACTORY,
     ],
 };

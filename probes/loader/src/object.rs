@@ -1,11 +1,11 @@
+use crate::pins::Pins;
 use crate::{Facilities, Facility, log, table};
 use libbpf_rs::libbpf_sys;
-use crate::pins::Pins;
 use libbpf_rs::{Object, ObjectBuilder, OpenMapMut, OpenObject};
-use std::hash::Hasher;
 use rustix::fs::stat;
-use std::path::PathBuf;
 use std::ffi::CString;
+use std::hash::Hasher;
+use std::path::PathBuf;
 
 /// libelf reads the object in place, so it must be aligned as ELF headers are.
 #[repr(C, align(8))]
@@ -54,7 +54,7 @@ pub enum LoadError {
     #[error("ring size {0} is not a power of two of at least 4096 bytes")]
     RingSize(u32),
     /// libbpf or the kernel refused; the log ends with the verifier's words.
-    #[error("cannot load the eBPF programs: {source}\n{log}")]
+    #[error("{log}\ncannot load the eBPF programs")]
     Refused {
         /// libbpf's error.
         source: libbpf_rs::Error,
@@ -65,7 +65,7 @@ pub enum LoadError {
     #[error("the eBPF object has no {0}")]
     NoSuchPart(&'static str),
     /// The directory of pins cannot be used.
-    #[error("cannot use the pins below {path}: {source}")]
+    #[error("cannot use the pins below {path}")]
     Pins {
         /// Where.
         path: PathBuf,

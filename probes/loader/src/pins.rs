@@ -19,8 +19,14 @@ impl Pins {
     pub(crate) fn open(root: &Path, fingerprint: u64) -> Result<Self, LoadError> {
         let directory = root.join(format!("{fingerprint:016x}"));
         match fs::create_dir_all(&directory) {
-            Ok(()) => Ok(Pins { root: root.to_owned(), directory }),
-            Err(source) => Err(LoadError::Pins { path: directory, source }),
+            Ok(()) => Ok(Pins {
+                root: root.to_owned(),
+                directory,
+            }),
+            Err(source) => Err(LoadError::Pins {
+                path: directory,
+                source,
+            }),
         }
     }
 

@@ -1,8 +1,8 @@
 mod verifier;
 
 use crate::object::{self, LoadError, Options};
-use crate::table::{self, Group};
 use crate::pins::Pins;
+use crate::table::{self, Group};
 use crate::{Facilities, log};
 use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ProgramInput, ProgramMut};
 use rustix::fd::{AsFd, OwnedFd};
@@ -49,7 +49,7 @@ impl Target {
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// A program was refused.
-    #[error("cannot attach {program}: {source}\n{log}")]
+    #[error("{log}\ncannot attach {program}")]
     Refused {
         /// The program's name.
         program: &'static str,
@@ -62,7 +62,7 @@ pub enum AttachError {
     #[error("the kernel offers none of fentry, kprobes and syscall tracepoints, so HTTP/1 cannot be seen")]
     NoHttp1,
     /// A map operation failed.
-    #[error("map {map}: {source}")]
+    #[error("cannot use the map {map}")]
     Map {
         /// The map's name.
         map: &'static str,
@@ -70,7 +70,7 @@ pub enum AttachError {
         source: libbpf_rs::Error,
     },
     /// A program could not be run.
-    #[error("cannot run {program}: {source}")]
+    #[error("cannot run {program}")]
     Run {
         /// The program's name.
         program: &'static str,
@@ -103,7 +103,11 @@ impl Probes {
     /// As [`Probes::load`], with HTTP/1 seen in the given way instead of the best one.
     pub fn load_with(options: &Options, facilities: &Facilities, http1: Option<Group>) -> Result<Self, LoadError> {
         let alternatives = [Group::Http1Syscalls, Group::Http1Fentry, Group::Http1Kprobe];
-        let pins = options.pins.as_deref().map(|root| Pins::open(root, object::fingerprint(options, http1))).transpose()?;
+        let pins = options
+            .pins
+            .as_deref()
+            .map(|root| Pins::open(root, object::fingerprint(options, http1)))
+            .transpose()?;
         let object = object::load(options, facilities, pins.as_ref(), |program| {
             !alternatives.contains(&program.group) || http1 == Some(program.group)
         })?;
@@ -165,7 +169,9 @@ impl Probes {
     /// All processes that are traced.
     pub fn targets(&self) -> Result<Vec<(u32, Target)>, AttachError> {
         let map = self.map("targets")?;
-        let pids = map.keys().filter_map(|key| Some(u32::from_ne_bytes(key.try_into().ok()?)));
+        let pids = map
+            .keys()
+            .filter_map(|key| Some(u32::from_ne_bytes(key.try_into().ok()?)));
         let found = pids.map(|pid| Ok(self.target(pid)?.map(|target| (pid, target))));
         found.filter_map(Result::transpose).collect()
     }

@@ -1,0 +1,259 @@
+//! `odigos run` on real servers, asked by curl.
+
+use crate::support::{Program, Span, binary, free_port, in_file, until};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// `odigos run` with its spans going into a file, and a server started under it. Only that server and a curl of the
+/// test's own are traced, whatever else goes on on this machine.
+struct Traced {
+    run: Program,
+    file: PathBuf,
+    port: u16,
+    curl: PathBuf,
+    _folder: TempDir,
+}
+
+impl Traced {
+    fn start(folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
+        let file = folder.path().join("spans.jsonl");
+        let curl = folder.path().join("curl");
+        fs::copy("/usr/bin/curl", &curl).unwrap();
+        let mut command = Command::new(binary("odigos"));
+        command
+            .args(["run", "--output", "quiet", "--export"])
+            .arg(format!("file:{}", file.display()));
+        command.args(["--port", &port.to_string(), "--exe"]).arg(&curl);
+        command.args(options).arg("--").args(server);
+        let mut run = Program::start(command.current_dir(folder.path()).stdout(Stdio::null()));
+        run.wait_for("ready");
+        until("the server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Traced {
+            run,
+            file,
+            port,
+            curl,
+            _folder: folder,
+        }
+    }
+
+    fn curl(&self, arguments: &[&str], path: &str) {
+        let output = Command::new(&self.curl)
+            .args(["--silent", "--show-error", "--output", "/dev/null"])
+            .args(arguments)
+            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "curl {arguments:?} {path}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Waits for the server's spans of this path.
+    fn server_span(&self, path: &str) -> Span {
+        until(
+            &format!("a server span of {path} in {:#?}", in_file(&self.file)),
+            || {
+                in_file(&self.file)
+                    .into_iter()
+                    .find(|span| span.is_server() && span.get("url.path") == path)
+            },
+        )
+    }
+
+    /// Ends the run, and returns all spans and the loss account.
+    fn finish(mut self) -> (Vec<Span>, String) {
+        self.run.stop();
+        (in_file(&self.file), self.run.log.clone())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Expected<'a> {
+    path: &'a str,
+    method: &'a str,
+    status: &'a str,
+    /// Bytes of the response's body, if the server tells.
+    body: Option<u64>,
+}
+
+fn check_server_span(span: &Span, expected: Expected<'_>, port: u16) {
+    let Expected {
+        path,
+        method,
+        status,
+        body,
+    } = expected;
+    assert_eq!(span.get("http.request.method"), method, "{span:#?}");
+    assert_eq!(span.get("url.path"), path, "{span:#?}");
+    assert_eq!(span.get("http.response.status_code"), status, "{span:#?}");
+    assert_eq!(span.get("server.port"), port.to_string(), "{span:#?}");
+    assert_eq!(span.get("server.address"), "127.0.0.1", "{span:#?}");
+    assert_eq!(span.get("client.address"), "127.0.0.1", "{span:#?}");
+    assert!(span.get("user_agent.original").starts_with("curl/"), "{span:#?}");
+    assert_eq!(span.status == 2, status.starts_with('5'), "{span:#?}");
+    assert!(span.start < span.end, "{span:#?}");
+    if let Some(body) = body {
+        assert_eq!(span.get("http.response.body.size"), body.to_string(), "{span:#?}");
+    }
+}
+
+/// Seen by the kernel side = exported + dropped for a reason; and none was dropped.
+fn check_account(log: &str) {
+    let value = |name: &str| -> u64 {
+        let found = log
+            .split([',', ':', '\n'])
+            .find_map(|part| part.trim().strip_prefix(name)?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("no {name} in the account:\n{log}"))
+    };
+    assert_eq!(value("seen "), value("emitted ") + value("unfinished "), "{log}");
+    assert_eq!(value("emitted "), value("exported "), "{log}");
+}
+
+const MEGABYTE: u64 = 1 << 20;
+
+#[test]
+fn pythons_file_server_is_traced_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("large"), vec![b'x'; MEGABYTE as usize]).unwrap();
+    fs::write(folder.path().join("small"), "hello").unwrap();
+    let port = free_port();
+    let port_text = port.to_string();
+    let server = ["python3", "-m", "http.server", "--bind", "127.0.0.1", &port_text];
+    let traced = Traced::start(folder, &[], &server, port);
+    traced.curl(&[], "/small?a=1");
+    traced.curl(&[], "/missing");
+    traced.curl(&["--head"], "/large");
+    traced.curl(&["--data", "abc"], "/post");
+    traced.curl(&[], "/large");
+    let cases = [
+        Expected {
+            path: "/small",
+            method: "GET",
+            status: "200",
+            body: Some(5),
+        },
+        Expected {
+            path: "/missing",
+            method: "GET",
+            status: "404",
+            body: None,
+        },
+        Expected {
+            path: "/post",
+            method: "POST",
+            status: "501",
+            body: None,
+        },
+    ];
+    for expected in cases {
+        let span = traced.server_span(expected.path);
+        check_server_span(&span, expected, port);
+        assert_eq!(span.resource["telemetry.sdk.language"], "python", "{span:#?}");
+    }
+    assert_eq!(traced.server_span("/small").get("url.query"), "a=1");
+    assert_eq!(traced.server_span("/post").get("http.request.body.size"), "3");
+    until("both spans of /large", || {
+        (large_spans(&traced.file).len() == 2).then_some(())
+    });
+    let large = large_spans(&traced.file);
+    let get = large
+        .iter()
+        .find(|span| span.get("http.request.method") == "GET")
+        .unwrap();
+    check_server_span(
+        get,
+        Expected {
+            path: "/large",
+            method: "GET",
+            status: "200",
+            body: Some(MEGABYTE),
+        },
+        port,
+    );
+    let head = large
+        .iter()
+        .find(|span| span.get("http.request.method") == "HEAD")
+        .unwrap();
+    check_server_span(
+        head,
+        Expected {
+            path: "/large",
+            method: "HEAD",
+            status: "200",
+            body: Some(0),
+        },
+        port,
+    );
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let clients: Vec<&Span> = spans.iter().filter(|span| !span.is_server()).collect();
+    assert_eq!(clients.len(), 5, "{clients:#?}");
+    assert!(
+        clients.iter().all(|span| span.resource["service.name"] == "curl"),
+        "{clients:#?}"
+    );
+    assert!(
+        clients.iter().any(|span| span.get("url.full").ends_with("/small?a=1")),
+        "{clients:#?}"
+    );
+}
+
+fn large_spans(file: &Path) -> Vec<Span> {
+    in_file(file)
+        .into_iter()
+        .filter(|span| span.is_server() && span.get("url.path") == "/large")
+        .collect()
+}
+
+#[test]
+fn a_kept_connection_gives_one_span_for_each_request_and_an_excluded_client_none() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("page"), "hello").unwrap();
+    let port = free_port();
+    let port_text = port.to_string();
+    let server = [
+        "python3",
+        "-m",
+        "http.server",
+        "--protocol",
+        "HTTP/1.1",
+        "--bind",
+        "127.0.0.1",
+        &port_text,
+    ];
+    let traced = Traced::start(folder, &["--exclude", "curl"], &server, port);
+    let url = format!("http://127.0.0.1:{port}/page");
+    let output = Command::new(&traced.curl)
+        .args(["--silent", &url, &url, &url])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"hellohellohello");
+    let server_spans = || {
+        in_file(&traced.file)
+            .into_iter()
+            .filter(Span::is_server)
+            .collect::<Vec<_>>()
+    };
+    until("three spans", || (server_spans().len() == 3).then_some(()));
+    let peers: std::collections::BTreeSet<String> = server_spans()
+        .iter()
+        .map(|span| span.get("network.peer.port").to_owned())
+        .collect();
+    assert_eq!(peers.len(), 1, "one connection: {peers:?}");
+    let (spans, log) = traced.finish();
+    assert_eq!(spans.len(), 3, "{log}\n{spans:#?}");
+}
+
+#[test]
+fn the_commands_own_exit_status_is_passed_on() {
+    let mut run =
+        Program::start(Command::new(binary("odigos")).args(["run", "-o", "quiet", "--", "sh", "-c", "exit 7"]));
+    assert_eq!(run.wait().code(), Some(7), "{}", run.log);
+}

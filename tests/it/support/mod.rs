@@ -1,0 +1,7 @@
+//! What the tests share: the product's binaries, programs that end with the test, and the spans in an exported file.
+
+mod program;
+mod spans;
+
+pub use program::{Program, binary, free_port, until};
+pub use spans::{Span, in_file};
