@@ -87,6 +87,7 @@ static __always_inline bool go_describe_client(struct go_scratch *scratch, const
 		return false;
 	if (bpf_probe_read_user(scratch->url_bytes, GO_URL_SIZE, (void *)request->url))
 		return false;
+	record->gap = 0;
 	record->request_body = request->content_length;
 	go_find_headers(scratch, request->header, binary->map_kind);
 	go_append_as(scratch, GO_METHOD, &request->method, CAP_METHOD);

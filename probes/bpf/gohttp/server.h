@@ -78,6 +78,28 @@ static __always_inline void go_append_pattern(struct go_scratch *scratch, const 
 	go_append_as(scratch, GO_PATTERN, &pattern, CAP_PATTERN);
 }
 
+/*
+ * Method and target of a request are cut out of its first line, so they lie a space apart and one read gets both. A program
+ * may have put another method into its request: then it takes two.
+ */
+static __always_inline void go_append_request_line(struct go_scratch *scratch)
+{
+	struct go_http_record *record = &scratch->record;
+	struct go_string method = scratch->request.method, target = scratch->request.request_uri;
+	struct go_string both = { method.data, method.length + 1 + target.length };
+
+	record->gap = 0;
+	if (method.length < CAP_METHOD && target.length < CAP_TARGET - CAP_METHOD &&
+	    method.data + method.length + 1 == target.data && go_append(scratch, &both, CAP_TARGET)) {
+		record->lengths[GO_METHOD] = method.length;
+		record->lengths[GO_TARGET] = target.length;
+		record->gap = 1;
+		return;
+	}
+	go_append_as(scratch, GO_METHOD, &method, CAP_METHOD);
+	go_append_as(scratch, GO_TARGET, &target, CAP_TARGET);
+}
+
 /* Reads both structs and the strings they point at. Returns false if the program's memory cannot be read. */
 static __always_inline bool go_describe_server(struct go_scratch *scratch, const struct go_exchange *exchange,
 					       const struct go_binary *binary)
@@ -98,8 +120,7 @@ static __always_inline bool go_describe_server(struct go_scratch *scratch, const
 	record->proto_major = scratch->request.proto_major;
 	record->proto_minor = scratch->request.proto_minor;
 	go_find_headers(scratch, scratch->request.header, binary->map_kind);
-	go_append_as(scratch, GO_METHOD, &scratch->request.method, CAP_METHOD);
-	go_append_as(scratch, GO_TARGET, &scratch->request.request_uri, CAP_TARGET);
+	go_append_request_line(scratch);
 	go_append_as(scratch, GO_HOST, &scratch->request.host, CAP_HOST);
 	record->lengths[GO_SCHEME] = 0;
 	go_append_as(scratch, GO_PEER, &scratch->request.remote_addr, CAP_PEER);

@@ -1,4 +1,4 @@
-use crate::layout::{self, bytes_at, u16_at};
+use crate::layout::{self, bytes_at, u16_at, u32_at};
 use crate::{DecodeError, GoHttp, SpanHeader};
 
 /// Reads a `struct go_http_record`.
@@ -18,7 +18,7 @@ pub(crate) fn decode(span: SpanHeader, record: &[u8]) -> Result<GoHttp<'_>, Deco
         response_body: known(record, layout::GO_HTTP_RESPONSE_BODY),
         // In the order of `enum go_http_string`.
         method: strings.next()?,
-        target: strings.next()?,
+        target: strings.skip(u32_at(record, layout::GO_HTTP_GAP) as usize).next()?,
         host: strings.next()?,
         scheme: strings.next()?,
         peer: strings.next()?,
@@ -41,9 +41,14 @@ struct Strings<'a> {
 }
 
 impl<'a> Strings<'a> {
+    fn skip(&mut self, bytes: usize) -> &mut Self {
+        self.at = self.at.saturating_add(bytes);
+        self
+    }
+
     fn next(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = usize::from(u16_at(self.record, layout::GO_HTTP_LENGTHS + 2 * self.which));
-        let end = self.at + length;
+        let end = self.at.saturating_add(length);
         let bytes = self.record.get(self.at..end).ok_or(DecodeError::BadLength {
             captured: length,
             available: self.record.len().saturating_sub(self.at),
@@ -90,6 +95,21 @@ mod tests {
             (&b""[..], &b"peer:1"[..], &b"/a"[..])
         );
         assert_eq!((http.user_agent, http.traceparent), (&b""[..], &b"t"[..]));
+    }
+
+    #[test]
+    fn method_and_target_may_have_been_read_at_once() {
+        let mut record = record([3, 2, 1, 0, 0, 0, 0, 0], b"GET /ah");
+        record[layout::GO_HTTP_GAP] = 1;
+        let Ok(Event::GoHttp(http)) = decode(&record) else {
+            panic!("not a Go HTTP record");
+        };
+        assert_eq!(
+            (http.method, http.target, http.host),
+            (&b"GET"[..], &b"/a"[..], &b"h"[..])
+        );
+        record[layout::GO_HTTP_GAP..][..4].fill(0xff);
+        assert!(matches!(decode(&record), Err(DecodeError::BadLength { .. })));
     }
 
     #[test]

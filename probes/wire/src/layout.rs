@@ -112,6 +112,8 @@ pub const GO_HTTP_PROTO_MINOR: usize = 83;
 pub const GO_HTTP_LENGTHS: usize = 84;
 /// How many strings there are.
 pub const GO_HTTP_STRINGS: usize = 8;
+/// Offset of `gap`, the bytes between method and target that belong to neither.
+pub const GO_HTTP_GAP: usize = 100;
 /// Offset of `data`, the strings.
 pub const GO_HTTP_DATA: usize = 104;
 

@@ -152,7 +152,8 @@ struct go_http_record {
 	__u8 proto_major;
 	__u8 proto_minor;
 	__u16 lengths[GO_STRINGS];
-	__u32 reserved;
+	/* Bytes between the method and the target that belong to neither: they may have been read at once. */
+	__u32 gap;
 	__u8 data[GO_HTTP_DATA];
 };
 
