@@ -9,5 +9,7 @@ fuzz_target!(|table: &[u8]| {
     if let Ok(header) = Header::parse(table) {
         let longest = pclntab::symbols(table, &header).map(<[u8]>::len).max();
         assert!(longest.unwrap_or(0) <= table.len());
+        let lookup = pclntab::find(table, &header, 0x40_1000, |_, value| value, &["main.main", "f"]);
+        assert!(lookup.found.iter().all(|found| found.entry < found.end));
     }
 });

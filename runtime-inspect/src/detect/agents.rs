@@ -18,7 +18,7 @@ pub struct Agent {
 enum Mark {
     /// The path of a mapped file contains this.
     Mapped(&'static str),
-    /// An argument, or a variable that loads code, contains this.
+    /// An argument, or a variable that loads code, contains this; .NET names its profilers by class ids.
     Loads(&'static str),
     /// A variable whose name begins so is set.
     Variable(&'static str),
@@ -29,7 +29,7 @@ enum Mark {
 use Mark::{GoModule, Loads, Mapped, Variable};
 
 /// Variables through which agents get into a runtime.
-const LOADING_VARIABLES: [&str; 12] = [
+const LOADING_VARIABLES: [&str; 13] = [
     "JAVA_TOOL_OPTIONS",
     "_JAVA_OPTIONS",
     "JDK_JAVA_OPTIONS",
@@ -40,6 +40,7 @@ const LOADING_VARIABLES: [&str; 12] = [
     "RUBYOPT",
     "LD_PRELOAD",
     "DOTNET_STARTUP_HOOKS",
+    "CORECLR_PROFILER",
     "CORECLR_PROFILER_PATH",
     "PHP_INI_SCAN_DIR",
 ];
@@ -52,6 +53,7 @@ static VENDORS: [(&str, &[Mark]); 13] = [
             Loads("newrelic"),
             Mapped("newrelic"),
             Mapped("libNewRelicProfiler"),
+            Loads("{36032161-FFC0-4B61-B559-F6C5D41BAE5A}"),
             GoModule("github.com/newrelic/go-agent"),
             Variable("NEW_RELIC_LICENSE_KEY"),
         ],
@@ -66,6 +68,7 @@ static VENDORS: [(&str, &[Mark]); 13] = [
             Mapped("/dd-trace"),
             Mapped("Datadog.Trace"),
             Mapped("Datadog.Tracer"),
+            Loads("{846F5F1C-F9AE-4B07-969E-05C26BC060D8}"),
             Mapped("ddtrace.so"),
             GoModule("gopkg.in/DataDog/dd-trace-go.v1"),
             GoModule("github.com/DataDog/dd-trace-go"),
@@ -129,6 +132,7 @@ static VENDORS: [(&str, &[Mark]); 13] = [
             Loads("opentelemetry-instrument"),
             Mapped("opentelemetry-javaagent"),
             Mapped("OpenTelemetry.AutoInstrumentation"),
+            Loads("{918728DD-259F-4A6A-AC2B-B85E1B658318}"),
             Mapped("opentelemetry.so"),
             GoModule("go.opentelemetry.io/otel/sdk"),
         ],

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use runtime_inspect::{Libc, Subject};
+use runtime_inspect::{ContainerEngine, Libc, Subject};
 
 use crate::go_sample::scratch;
 use crate::running::{Running, compiled, evidence};
@@ -84,6 +86,11 @@ fn agents_of_other_vendors_are_told_by_variables_and_arguments() {
         Some(("JAVA_TOOL_OPTIONS", "-javaagent:/dd-java-agent.jar")),
         &[],
     );
+    check_agent(
+        "Datadog",
+        Some(("CORECLR_PROFILER", "{846F5F1C-F9AE-4B07-969E-05C26BC060D8}")),
+        &[],
+    );
     check_agent("Dynatrace", Some(("LD_PRELOAD", "/nowhere/liboneagentproc.so")), &[]);
     check_agent("AppDynamics", Some(("APPDYNAMICS_AGENT_ACCOUNT_NAME", "x")), &[]);
     check_agent("Elastic APM", Some(("ELASTIC_APM_SERVER_URL", "x")), &[]);
@@ -133,4 +140,63 @@ fn an_agent_is_told_by_its_library() {
     let inspection = Running::ready(Command::new(host).env("RUNTIME", &library)).inspect();
     assert_eq!(inspection.agents.len(), 1, "{:?}", inspection.agents);
     assert!(inspection.agents[0].evidence.contains("liboneagentproc.so"));
+}
+
+const CONTAINER: &str = "4f9c2ab1d0e7a8b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2";
+
+/// A control group below a hierarchy's mount point, with a parent of its own; both are removed when dropped.
+struct ControlGroup {
+    parent: PathBuf,
+    group: PathBuf,
+}
+
+impl ControlGroup {
+    fn create(mount: &str, name: &str) -> Self {
+        let parent = Path::new(mount).join(format!("inspect-test-{}", std::process::id()));
+        let group = parent.join(name);
+        fs::create_dir_all(&group).unwrap_or_else(|error| panic!("{}: {error}", group.display()));
+        Self { parent, group }
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        // The kernel may take a moment to notice that the last process has left.
+        let start = Instant::now();
+        while fs::remove_dir(&self.group).is_err() && start.elapsed() < Duration::from_secs(5) {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let _ = fs::remove_dir(&self.parent);
+    }
+}
+
+/// The mount points of control groups, of version 1 and 2, without those whose groups need settings before use.
+fn hierarchies() -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let usable = fields.filter(|fields| fields[2].starts_with("cgroup") && !fields[3].contains("cpuset"));
+    usable.map(|fields| fields[1].to_owned()).collect()
+}
+
+#[test]
+fn a_process_in_a_containers_control_group_is_in_that_container() {
+    let hierarchies = hierarchies();
+    assert!(!hierarchies.is_empty(), "no control groups are mounted");
+    for mount in hierarchies {
+        let group = ControlGroup::create(&mount, &format!("cri-containerd-{CONTAINER}.scope"));
+        let process = Running::ready(&mut Command::new(compiled("c-plain", &["gcc"], "wait.c")));
+        assert_eq!(process.inspect().container, None, "{mount}");
+        fs::write(group.group.join("cgroup.procs"), process.pid().to_string()).unwrap();
+        let inspection = process.inspect();
+        let container = inspection
+            .container
+            .as_ref()
+            .unwrap_or_else(|| panic!("no container in {mount}"));
+        assert_eq!(
+            (container.id.as_str(), container.engine),
+            (CONTAINER, ContainerEngine::Containerd),
+            "{mount}"
+        );
+        assert!(evidence(&inspection, Subject::Container).contains(CONTAINER));
+    }
 }
