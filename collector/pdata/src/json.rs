@@ -207,7 +207,14 @@ fn put_value(out: &mut Vec<u8>, value: Option<AnyValue<'_>>) -> Result<(), Malfo
             put_string(out, text);
         }
         Some(AnyValue::Bool(value)) => put(out, format_args!("{{\"boolValue\":{value}")),
-        Some(AnyValue::Int(value)) => put(out, format_args!("{{\"intValue\":\"{value}\"")),
+        Some(AnyValue::Int(value)) => {
+            out.extend_from_slice(b"{\"intValue\":\"");
+            if value < 0 {
+                out.push(b'-');
+            }
+            put_decimal(out, value.unsigned_abs());
+            out.push(b'"');
+        }
         Some(AnyValue::Double(value)) => put_double(out, value),
         Some(AnyValue::Bytes(bytes)) => {
             out.extend_from_slice(b"{\"bytesValue\":\"");
@@ -283,7 +290,7 @@ fn put_text(out: &mut Vec<u8>, object: &mut Separator, key: &str, text: &[u8]) {
 fn put_count(out: &mut Vec<u8>, object: &mut Separator, key: &str, count: u32) {
     if count != 0 {
         put_key(out, object, key);
-        put(out, format_args!("{count}"));
+        put_decimal(out, u64::from(count));
     }
 }
 
@@ -296,7 +303,9 @@ fn put_number(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: i32)
 
 fn put_long(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: u64) {
     put_key(out, object, key);
-    put(out, format_args!("\"{number}\""));
+    out.push(b'"');
+    put_decimal(out, number);
+    out.push(b'"');
 }
 
 fn put_id(out: &mut Vec<u8>, object: &mut Separator, key: &str, id: &[u8]) {
@@ -305,10 +314,10 @@ fn put_id(out: &mut Vec<u8>, object: &mut Separator, key: &str, id: &[u8]) {
     out.push(b'"');
     // An id of zeros is how an empty one is read.
     if id.iter().any(|byte| *byte != 0) {
-        for byte in id {
-            out.push(DIGITS[usize::from(byte >> 4)]);
-            out.push(DIGITS[usize::from(byte & 15)]);
-        }
+        out.extend(
+            id.iter()
+                .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+        );
     }
     out.push(b'"');
 }
@@ -316,20 +325,41 @@ fn put_id(out: &mut Vec<u8>, object: &mut Separator, key: &str, id: &[u8]) {
 /// A JSON string; what is not UTF-8 becomes U+FFFD, and control characters are escaped.
 fn put_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    for chunk in text.utf8_chunks() {
-        for byte in chunk.valid().bytes() {
-            match byte {
-                b'"' => out.extend_from_slice(b"\\\""),
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                0..=0x1f | 0x7f => put(out, format_args!("\\u{byte:04x}")),
-                byte => out.push(byte),
-            }
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
+    match std::str::from_utf8(text) {
+        Ok(text) => put_escaped(out, text.as_bytes()),
+        Err(_) => put_escaped(out, String::from_utf8_lossy(text).as_bytes()),
     }
     out.push(b'"');
+}
+
+/// Copies runs of bytes that stand for themselves, which nearly always is all of it.
+fn put_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
+    while let Some(at) = text
+        .iter()
+        .position(|byte| matches!(byte, 0..=0x1f | 0x7f | b'"' | b'\\'))
+    {
+        out.extend_from_slice(&text[..at]);
+        match text[at] {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            control => put(out, format_args!("\\u{control:04x}")),
+        }
+        text = &text[at + 1..];
+    }
+    out.extend_from_slice(text);
+}
+
+fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.extend_from_slice(&digits[start..]);
+        }
+    }
 }
 
 fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
