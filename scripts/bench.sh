@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Measures what docs/benchmarks.md states, with the product built for release. Words after it choose benchmarks by name.
+# Measures what docs/benchmarks.md states. Probes need root, and a quiet machine gives better figures.
+#   usage: scripts/bench.sh [WORD...]     words choose among the benchmarks of tests/bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh build test
-scripts/build.sh
-exec cargo bench --locked --package odigos-tests -- "$@"
+[ $# -gt 0 ] || cargo bench --quiet --locked --package collector-components --bench '*'
+cargo bench --quiet --locked --package odigos-tests --bench '*' -- "$@"
