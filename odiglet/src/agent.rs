@@ -166,7 +166,7 @@ impl Agent {
             pins,
         } = config;
         // What may be traced unseen is traced from its first instruction; anything else waits for a look at it.
-        let adopt_flags = if selection.takes_everything() { Target::HTTP1 } else { 0 };
+        let adopt_flags = if selection.may_take_at_exec() { Target::HTTP1 } else { 0 };
         let probes = Probes::load(
             &Options {
                 ring_bytes,

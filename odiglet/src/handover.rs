@@ -107,6 +107,11 @@ impl Handover {
         self.tell(&Message::EntityGone { id });
     }
 
+    /// The process of this entity is not selected.
+    pub fn refuse(&mut self, id: u32) {
+        self.tell(&Message::EntityRefused { id });
+    }
+
     /// Nothing will be written into the ring any more.
     pub fn drain(&mut self) {
         self.tell(&Message::Drain);

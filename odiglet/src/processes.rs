@@ -242,5 +242,5 @@ fn release(pid: u32, entity: u32, probes: &mut Probes, handover: &mut Handover) 
     if let Err(error) = probes.remove_target(pid) {
         tracing::warn!(pid, %error, "a process goes on being traced");
     }
-    handover.retire(entity);
+    handover.refuse(entity);
 }

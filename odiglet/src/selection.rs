@@ -49,6 +49,12 @@ impl Selection {
         self.pids.is_empty() && self.executables.is_none() && self.ports.is_empty()
     }
 
+    /// Whether a process may turn out to be selected by what it executes, so that it must be traced from its first
+    /// instruction, before user space has looked at it.
+    pub fn may_take_at_exec(&self) -> bool {
+        self.takes_everything() || self.executables.is_some()
+    }
+
     /// Whether the ports of a process matter.
     pub fn asks_for_ports(&self) -> bool {
         !self.ports.is_empty()

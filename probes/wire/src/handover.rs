@@ -33,6 +33,11 @@ pub enum Message {
         /// The id that records carry.
         id: u32,
     },
+    /// The kernel side began to trace a process that is not selected: its records are dropped, and counted as such.
+    EntityRefused {
+        /// The id that records carry.
+        id: u32,
+    },
     /// All entities that exist have been sent.
     SnapshotDone {
         /// Grows with every change of an entity.
@@ -83,6 +88,10 @@ impl Message {
                 4
             }
             Message::Drain => 5,
+            Message::EntityRefused { id } => {
+                out.extend_from_slice(&id.to_le_bytes());
+                6
+            }
         };
         let length = (out.len() - start - PREFIX) as u32;
         out[start..start + 4].copy_from_slice(&length.to_le_bytes());
@@ -134,6 +143,9 @@ impl Message {
             }),
             5 if payload.is_empty() => Ok(Message::Drain),
             5 => Err(bad),
+            6 => Ok(Message::EntityRefused {
+                id: u32::from_le_bytes(payload.try_into().map_err(|_| bad)?),
+            }),
             other => Err(FrameError::UnknownKind(other)),
         }
     }
@@ -155,6 +167,7 @@ mod tests {
                 resource: vec![1, 2, 3],
             },
             Message::EntityGone { id: 7 },
+            Message::EntityRefused { id: 7 },
             Message::SnapshotDone { generation: 9 },
             Message::Drain,
         ];

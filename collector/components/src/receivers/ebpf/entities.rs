@@ -2,7 +2,7 @@
 
 use collector_pdata::encode::put_resource_integer;
 use collector_pdata::traces::resource_attributes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Debug)]
 struct Entity {
@@ -15,7 +15,11 @@ struct Entity {
 #[derive(Debug, Default)]
 pub struct Entities {
     known: HashMap<u32, Entity>,
+    refused: BTreeSet<u32>,
 }
+
+/// Refused entities that are remembered. Their ids count upwards, so that the least one is the oldest.
+const MAX_REFUSED: usize = 1 << 16;
 
 impl Entities {
     /// An entity is new or has changed. A resource that is not well formed is left out.
@@ -31,6 +35,18 @@ impl Entities {
             gone: false,
         };
         self.known.insert(id, entity);
+    }
+
+    /// Its records are not wanted, those that come later included: a connection may end long after it was refused.
+    pub(crate) fn refuse(&mut self, id: u32) {
+        self.refused.insert(id);
+        if self.refused.len() > MAX_REFUSED {
+            self.refused.pop_first();
+        }
+    }
+
+    pub(crate) fn is_refused(&self, id: u32) -> bool {
+        self.refused.contains(&id)
     }
 
     /// Records of the entity may still wait in the ring, so it is only marked.

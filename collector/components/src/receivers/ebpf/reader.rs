@@ -186,6 +186,7 @@ impl Reader {
                 Next::Message(Message::Offer { version, ring_bytes }) => self.accept(version, ring_bytes)?,
                 Next::Message(Message::Entity { id, resource }) => self.spans.entities.set(id, resource),
                 Next::Message(Message::EntityGone { id }) => self.spans.entities.mark_gone(id),
+                Next::Message(Message::EntityRefused { id }) => self.spans.entities.refuse(id),
                 Next::Message(Message::SnapshotDone { generation }) => {
                     tracing::debug!(generation, "all entities are known");
                 }

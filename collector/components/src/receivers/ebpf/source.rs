@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The kernel's counters and the reader's, as a part of the account: `seen = emitted + drops` and
-/// `emitted = decoded + undecodable + pending`.
+/// `emitted = decoded + undecodable + not_selected + pending`.
 #[derive(Debug, Default)]
 pub struct RingSource {
     kernel: Mutex<Kernel>,
@@ -13,6 +13,8 @@ pub struct RingSource {
     pub(crate) decoded: AtomicU64,
     /// Records that could not be read.
     pub(crate) undecodable: AtomicU64,
+    /// Records of processes that the kernel side met first and that turned out not to be selected.
+    pub(crate) not_selected: AtomicU64,
     /// Spans whose entity was never announced; not a drop.
     pub(crate) unknown_entity: AtomicU64,
 }
@@ -46,6 +48,7 @@ impl Source for RingSource {
         // The reader's counts first: a record read in between then shows as pending, not as read before it was written.
         let decoded = self.decoded.load(Ordering::Acquire);
         let undecodable = self.undecodable.load(Ordering::Acquire);
+        let not_selected = self.not_selected.load(Ordering::Acquire);
         let kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = kernel
             .mapped
@@ -60,7 +63,8 @@ impl Source for RingSource {
         let emitted = value(Counter::Emitted as usize);
         counters.push(("decoded", decoded));
         counters.push(("undecodable", undecodable));
-        counters.push(("pending", emitted.saturating_sub(decoded + undecodable)));
+        counters.push(("not_selected", not_selected));
+        counters.push(("pending", emitted.saturating_sub(decoded + undecodable + not_selected)));
         counters.push(("unknown_entity", self.unknown_entity.load(Ordering::Relaxed)));
         counters
     }

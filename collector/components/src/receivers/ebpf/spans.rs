@@ -71,16 +71,22 @@ impl Spans {
     pub fn record(&mut self, record: &[u8], now: Instant) {
         match decode(record) {
             Ok(event) => {
-                self.counts.decoded.fetch_add(1, Ordering::Release);
                 let entity = header(&event).entity;
                 if self.entities.is_known(entity) {
-                    self.encoder.encode(&event);
+                    self.encode(&event);
+                } else if self.entities.is_refused(entity) {
+                    self.counts.not_selected.fetch_add(1, Ordering::Release);
                 } else {
                     self.hold(entity, record, &event, now);
                 }
             }
             Err(error) => self.undecodable(error),
         }
+    }
+
+    fn encode(&mut self, event: &Event<'_>) {
+        self.counts.decoded.fetch_add(1, Ordering::Release);
+        self.encoder.encode(event);
     }
 
     fn undecodable(&mut self, error: DecodeError) {
@@ -94,7 +100,7 @@ impl Spans {
     fn hold(&mut self, entity: u32, record: &[u8], event: &Event<'_>, now: Instant) {
         if entity == 0 || self.held.len() >= MAX_HELD || self.held_bytes + record.len() > MAX_HELD_BYTES {
             self.counts.unknown_entity.fetch_add(1, Ordering::Relaxed);
-            return self.encoder.encode(event);
+            return self.encode(event);
         }
         self.held_bytes += record.len();
         self.held.push_back(Held {
@@ -104,20 +110,26 @@ impl Spans {
         });
     }
 
-    /// Encodes the records that have waited long enough, or whose entity has come; all of them if `all`.
+    /// Encodes the records that have waited long enough, or whose entity has come, and drops those whose entity was refused;
+    /// none is left if `all`.
     pub fn release(&mut self, now: Instant, all: bool) {
         for held in std::mem::take(&mut self.held) {
             let known = self.entities.is_known(held.entity);
-            if !known && held.until > now && !all {
+            let settled = known || self.entities.is_refused(held.entity);
+            if !settled && held.until > now && !all {
                 self.held.push_back(held);
                 continue;
             }
             self.held_bytes -= held.record.len();
+            if self.entities.is_refused(held.entity) {
+                self.counts.not_selected.fetch_add(1, Ordering::Release);
+                continue;
+            }
             if !known {
                 self.counts.unknown_entity.fetch_add(1, Ordering::Relaxed);
             }
             if let Ok(event) = decode(&held.record) {
-                self.encoder.encode(&event);
+                self.encode(&event);
             }
         }
     }
