@@ -3,5 +3,6 @@
 mod bad_input;
 mod daemon;
 mod probes;
+mod processes;
 mod run;
 mod support;
