@@ -179,9 +179,11 @@ static __noinline struct go_exchange *go_evict(__u64 key)
 			oldest = &set->ways[way];
 	}
 	held = oldest->key;
+	if (__sync_val_compare_and_swap(&oldest->key, held, key) != held)
+		return 0;
 	count(COUNTER_SEEN);
 	count(COUNTER_STATE_FULL);
-	return __sync_val_compare_and_swap(&oldest->key, held, key) == held ? oldest : 0;
+	return oldest;
 }
 
 /* The way of this key, free ways first; 0 if another CPU was faster in a full set. */
