@@ -27,10 +27,11 @@ static __always_inline void go_client_begins(struct pt_regs *ctx)
 {
 	struct go_binary *binary = go_current_binary(ctx);
 	__u32 tgid = current_pid_tgid() >> 32;
+	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
 	struct go_scratch *scratch;
 	__u64 goid, key;
 
-	if (!binary)
+	if (!binary || !target || !(target->flags & TARGET_GO_CLIENT))
 		return;
 	goid = go_current_goid(GO_G(ctx), binary);
 	key = go_key(tgid, goid) ^ GO_CLIENT_SALT;
@@ -38,6 +39,9 @@ static __always_inline void go_client_begins(struct pt_regs *ctx)
 		go_drop(COUNTER_STATE_FULL);
 		return;
 	}
+	/* Without spans of the server nobody would ever see the parent. */
+	if (!(target->flags & TARGET_GO_SERVER))
+		return;
 	scratch = go_scratch_take();
 	if (!scratch)
 		return;
