@@ -3,6 +3,7 @@
 //! It waits for the ring of process events, the collector's socket and the word to stop, and every [`FLUSH`] it lets the
 //! kernel side emit the responses whose end only a pause shows. Spans never pass through it.
 
+use crate::golang::GoBinaries;
 use crate::handover::{Handover, Offer};
 use crate::processes::Processes;
 use crate::selection::Selection;
@@ -186,7 +187,7 @@ impl Agent {
             events: Ring::map(events, size)?,
             counters: Counters::map(&offer.counters)?,
             missed_events: 0,
-            processes: Processes::new(selection),
+            processes: Processes::new(selection, GoBinaries::new(facilities)),
             handover: Handover::new(offer),
             listener: None,
             probes,

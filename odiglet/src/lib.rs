@@ -7,6 +7,7 @@
 
 mod agent;
 mod entity;
+mod golang;
 mod handover;
 mod listening;
 pub mod plan;

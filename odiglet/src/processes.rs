@@ -1,12 +1,13 @@
 //! The processes of this machine, and what is traced of each: process events in, targets and entities out.
 
 use crate::entity::Description;
+use crate::golang::GoBinaries;
 use crate::handover::Handover;
 use crate::listening::Listeners;
 use crate::selection::{Candidate, Selection};
 use probe_loader::{Probes, Target};
 use probe_wire::process::{ProcessEvent, ProcessEventKind};
-use runtime_inspect::{InspectError, Inspector};
+use runtime_inspect::{InspectError, Inspector, Language};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ const FIRST_KERNEL_ENTITY: u32 = 1 << 31;
 pub(crate) struct Processes {
     selection: Selection,
     inspector: Inspector,
+    go: GoBinaries,
     known: HashMap<u32, Process>,
     /// Entities of processes that ended, and when to forget them; the oldest first.
     ending: Vec<(Instant, u32)>,
@@ -42,10 +44,11 @@ struct Process {
 }
 
 impl Processes {
-    pub(crate) fn new(selection: Selection) -> Self {
+    pub(crate) fn new(selection: Selection, go: GoBinaries) -> Self {
         Processes {
             selection,
             inspector: Inspector::default(),
+            go,
             known: HashMap::new(),
             ending: Vec::new(),
             second_looks: Vec::new(),
@@ -63,7 +66,7 @@ impl Processes {
         let there: BTreeSet<u32> = pids.iter().copied().collect();
         let gone: Vec<u32> = self.known.keys().filter(|pid| !there.contains(pid)).copied().collect();
         for pid in gone {
-            self.forget(pid);
+            self.forget(pid, probes);
         }
         let mut listeners = Listeners::default();
         for pid in there {
@@ -86,7 +89,7 @@ impl Processes {
     pub(crate) fn on_event(&mut self, event: &ProcessEvent<'_>, probes: &mut Probes, handover: &mut Handover) {
         match event.kind {
             ProcessEventKind::Exec { filename } => {
-                self.forget(event.pid);
+                self.forget(event.pid, probes);
                 let now = Instant::now();
                 self.second_looks
                     .extend(SECOND_LOOKS.map(|after| (now + after, event.pid)));
@@ -110,7 +113,7 @@ impl Processes {
                 if let Err(error) = probes.remove_target(event.pid) {
                     tracing::warn!(pid = event.pid, %error, "a process that ended is still a target");
                 }
-                self.forget(event.pid);
+                self.forget(event.pid, probes);
             }
             ProcessEventKind::Listen { port } => self.on_listen(event.pid, port, probes, handover),
         }
@@ -175,7 +178,8 @@ impl Processes {
         let entity = if self.selection.admits(candidate) {
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
-            trace(pid, entity, probes).then_some(entity)
+            let flags = self.flags(pid, &description, probes);
+            trace(pid, Target { entity, flags }, probes).then_some(entity)
         } else {
             if let Some(entity) = adopted {
                 release(pid, entity, probes, handover);
@@ -204,7 +208,8 @@ impl Processes {
         }
     }
 
-    fn forget(&mut self, pid: u32) {
+    fn forget(&mut self, pid: u32, probes: &mut Probes) {
+        self.go.release(pid, probes);
         if let Some(entity) = self.known.remove(&pid).and_then(|process| process.entity) {
             self.ending.push((Instant::now() + GRACE, entity));
         }
@@ -216,6 +221,26 @@ impl Processes {
         self.last_entity = self.last_entity.max(highest.unwrap_or_default());
     }
 
+    /// What is traced of a process. Its probes inside are attached before the kernel side leaves a half of HTTP/1 to them,
+    /// so that no request is missed in between.
+    fn flags(&mut self, pid: u32, description: &Description, probes: &mut Probes) -> u32 {
+        if description.language != Some(Language::Go) {
+            return Target::HTTP1;
+        }
+        let go = self.go.attach(pid, probes);
+        let server = if go.server {
+            Target::GO_SERVER
+        } else {
+            Target::HTTP1_SERVER
+        };
+        let client = if go.client {
+            Target::GO_CLIENT
+        } else {
+            Target::HTTP1_CLIENT
+        };
+        server | client
+    }
+
     /// Entities of user space count upwards from one; those of the kernel side begin at 2^31.
     fn next_entity(&mut self) -> u32 {
         self.last_entity += 1;
@@ -223,11 +248,7 @@ impl Processes {
     }
 }
 
-fn trace(pid: u32, entity: u32, probes: &mut Probes) -> bool {
-    let target = Target {
-        entity,
-        flags: Target::HTTP1,
-    };
+fn trace(pid: u32, target: Target, probes: &mut Probes) -> bool {
     match probes.set_target(pid, target) {
         Ok(()) => true,
         Err(error) => {

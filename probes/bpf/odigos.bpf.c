@@ -5,6 +5,7 @@
  */
 #include <odigos/maps.h>
 
+#include "gohttp/gohttp.h"
 #include "http1/connection.h"
 #include "http1/flush.h"
 #include "http1/syscalls.h"

@@ -10,7 +10,7 @@
 
 #if defined(__TARGET_ARCH_x86)
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct pt_regs {
+struct pt_regs___saved {
 	unsigned long di;
 	unsigned long si;
 	unsigned long dx;
@@ -29,7 +29,7 @@ struct pt_regs {
 #define FUNCTION_RESULT(regs) ((regs)->ax)
 #elif defined(__TARGET_ARCH_arm64)
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct pt_regs {
+struct pt_regs___saved {
 	unsigned long regs[31];
 	unsigned long orig_x0;
 };

@@ -34,7 +34,7 @@ enum shape {
 	FILE_PAGES,
 };
 
-static __always_inline bool describe(struct payload *out, enum shape shape, const struct pt_regs *regs, __u64 total)
+static __always_inline bool describe(struct payload *out, enum shape shape, const struct pt_regs___saved *regs, __u64 total)
 {
 	struct user_msghdr_k message;
 
@@ -60,14 +60,14 @@ static __always_inline int on_exit(struct syscall_exit *ctx, enum direction dire
 	struct target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct task_struct *task;
 	struct payload data = {};
-	const struct pt_regs *regs;
+	const struct pt_regs___saved *regs;
 	const struct sock *sk;
 
 	/* A result of 0 ends the stream of a response that has no other end. */
 	if (!target || ctx->result < 0 || (direction == SENT && !ctx->result))
 		return 0;
 	task = bpf_get_current_task_btf();
-	regs = (const struct pt_regs *)bpf_task_pt_regs(task);
+	regs = (const struct pt_regs___saved *)bpf_task_pt_regs(task);
 	sk = tcp_socket(task, ARG1(regs));
 	if (!sk)
 		return 0;
@@ -106,7 +106,7 @@ SYSCALL_EXIT(sendfile64, SENT, FILE_PAGES)
 SEC("tracepoint/syscalls/sys_exit_recvfrom")
 int http1_sys_recvfrom(struct syscall_exit *ctx)
 {
-	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	const struct pt_regs___saved *regs = (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return peeks(ARG4(regs)) ? 0 : on_exit(ctx, RECEIVED, BUFFER);
 }
@@ -114,7 +114,7 @@ int http1_sys_recvfrom(struct syscall_exit *ctx)
 SEC("tracepoint/syscalls/sys_exit_recvmsg")
 int http1_sys_recvmsg(struct syscall_exit *ctx)
 {
-	const struct pt_regs *regs = (const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	const struct pt_regs___saved *regs = (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 	return peeks(ARG3(regs)) ? 0 : on_exit(ctx, RECEIVED, MESSAGE);
 }

@@ -216,37 +216,37 @@ static __always_inline int on_kretprobe(enum direction direction, int result)
 }
 
 SEC("kprobe/tcp_sendmsg")
-int http1_kprobe_send(struct pt_regs *ctx)
+int http1_kprobe_send(struct pt_regs___saved *ctx)
 {
 	return on_kprobe((void *)FUNCTION_ARG1(ctx), (void *)FUNCTION_ARG2(ctx), 0);
 }
 
 SEC("kretprobe/tcp_sendmsg")
-int http1_kretprobe_send(struct pt_regs *ctx)
+int http1_kretprobe_send(struct pt_regs___saved *ctx)
 {
 	return on_kretprobe(SENT, FUNCTION_RESULT(ctx));
 }
 
 SEC("kprobe/tcp_recvmsg")
-int http1_kprobe_receive(struct pt_regs *ctx)
+int http1_kprobe_receive(struct pt_regs___saved *ctx)
 {
 	return on_kprobe((void *)FUNCTION_ARG1(ctx), (void *)FUNCTION_ARG2(ctx), FUNCTION_ARG4(ctx));
 }
 
 SEC("kretprobe/tcp_recvmsg")
-int http1_kretprobe_receive(struct pt_regs *ctx)
+int http1_kretprobe_receive(struct pt_regs___saved *ctx)
 {
 	return on_kretprobe(RECEIVED, FUNCTION_RESULT(ctx));
 }
 
 SEC("kprobe/tcp_sendpage")
-int http1_kprobe_send_page(struct pt_regs *ctx)
+int http1_kprobe_send_page(struct pt_regs___saved *ctx)
 {
 	return on_kprobe((void *)FUNCTION_ARG1(ctx), NULL, 0);
 }
 
 SEC("kretprobe/tcp_sendpage")
-int http1_kretprobe_send_page(struct pt_regs *ctx)
+int http1_kretprobe_send_page(struct pt_regs___saved *ctx)
 {
 	return on_kretprobe(SENT, FUNCTION_RESULT(ctx));
 }

@@ -7,11 +7,13 @@
 pub mod facility;
 mod log;
 mod object;
-pub mod plan;
 pub mod pins;
+pub mod plan;
 mod probes;
 pub mod table;
+mod uprobes;
 
 pub use facility::{Facilities, Facility};
 pub use object::{LoadError, Options};
+pub use pins::FileId;
 pub use probes::{AttachError, Probes, Target};

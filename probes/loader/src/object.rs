@@ -1,7 +1,7 @@
 use crate::pins::Pins;
 use crate::{Facilities, Facility, log, table};
 use libbpf_rs::libbpf_sys;
-use libbpf_rs::{Object, ObjectBuilder, OpenMapMut, OpenObject};
+use libbpf_rs::{Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramAttachType};
 use rustix::fs::stat;
 use std::ffi::CString;
 use std::hash::Hasher;
@@ -105,6 +105,9 @@ pub(crate) fn load(
         let load = entry
             .is_some_and(|entry| facilities.has(entry.needs) && wanted(entry) && entry.optional.is_none_or(kernel_has));
         program.set_autoload(load);
+        if entry.is_some_and(|entry| entry.group == table::Group::GoHttp) && facilities.has(Facility::UprobeMulti) {
+            program.set_attach_type(ProgramAttachType::TraceUprobeMulti);
+        }
     }
     set_ring_size(&mut open, options.ring_bytes).map_err(refused)?;
     set_config(&mut open, options)?;

@@ -8,6 +8,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+const UPROBE: &str = "uprobe-";
+
+/// A file by what the kernel knows it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The inode on it.
+    pub inode: u64,
+}
+
 /// The pins of one version of the programs.
 #[derive(Debug)]
 pub(crate) struct Pins {
@@ -30,12 +41,34 @@ impl Pins {
         }
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     pub(crate) fn map(&self, name: &str) -> PathBuf {
         self.directory.join(format!("map_{name}"))
     }
 
     pub(crate) fn link(&self, program: &str) -> PathBuf {
         self.directory.join(format!("link_{program}"))
+    }
+
+    /// A link of a probe in a binary: its slot, the binary's identity, the program, and which of the program's points.
+    pub(crate) fn uprobe(&self, slot: u32, file: FileId, program: &str, point: usize) -> PathBuf {
+        let FileId { device, inode } = file;
+        self.directory
+            .join(format!("{UPROBE}{slot}-{device:x}-{inode:x}-{program}-{point}"))
+    }
+
+    /// All such links: slot, identity and path.
+    pub(crate) fn uprobes(&self) -> io::Result<Vec<(u32, FileId, PathBuf)>> {
+        let entries = fs::read_dir(&self.directory)?;
+        let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        Ok(paths
+            .into_iter()
+            .filter_map(|path| Some((parse_uprobe(&path)?, path)))
+            .map(|((slot, file), path)| (slot, file, path))
+            .collect())
     }
 
     pub(crate) fn remove_others(&self) -> io::Result<()> {
@@ -56,4 +89,12 @@ pub fn remove(root: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+fn parse_uprobe(path: &Path) -> Option<(u32, FileId)> {
+    let mut parts = path.file_name()?.to_str()?.strip_prefix(UPROBE)?.split('-');
+    let slot = parts.next()?.parse().ok()?;
+    let device = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let inode = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some((slot, FileId { device, inode }))
 }

@@ -3,7 +3,8 @@ mod verifier;
 use crate::object::{self, LoadError, Options};
 use crate::pins::Pins;
 use crate::table::{self, Group};
-use crate::{Facilities, log};
+use crate::uprobes::Binaries;
+use crate::{Facilities, Facility, log};
 use libbpf_rs::{Link, Map, MapCore, MapFlags, Object, ProgramInput, ProgramMut};
 use rustix::fd::{AsFd, OwnedFd};
 
@@ -77,6 +78,9 @@ pub enum AttachError {
         /// libbpf's error.
         source: libbpf_rs::Error,
     },
+    /// More binaries are probed than there is room for.
+    #[error("{0} binaries are probed already, which is the most that can be")]
+    TooManyBinaries(usize),
     /// The object and this program do not fit together.
     #[error("the eBPF object has no {0}")]
     NoSuchPart(&'static str),
@@ -87,11 +91,13 @@ pub enum AttachError {
 
 /// The loaded programs and what of them is attached. Dropping it detaches them.
 pub struct Probes {
-    object: Object,
+    pub(crate) object: Object,
     links: Vec<(Group, Link)>,
     http1: Option<Group>,
     ring_bytes: u32,
-    pins: Option<Pins>,
+    pub(crate) pins: Option<Pins>,
+    pub(crate) binaries: Binaries,
+    pub(crate) has_uprobe_multi: bool,
 }
 
 impl Probes {
@@ -116,7 +122,9 @@ impl Probes {
             links: Vec::new(),
             http1,
             ring_bytes: options.ring_bytes,
+            binaries: Binaries::adopt(pins.as_ref())?,
             pins,
+            has_uprobe_multi: facilities.has(Facility::UprobeMulti),
         })
     }
 
@@ -209,6 +217,7 @@ impl Probes {
     /// Detaches everything and accounts for what is still in progress; the maps stay.
     pub fn detach(&mut self) -> Result<(), AttachError> {
         self.links.clear();
+        self.binaries.clear();
         self.run("http1_flush_last")
     }
 
@@ -254,7 +263,7 @@ impl Probes {
             .map_err(|error| AttachError::Descriptor(name, error))
     }
 
-    fn map(&self, name: &'static str) -> Result<Map<'_>, AttachError> {
+    pub(crate) fn map(&self, name: &'static str) -> Result<Map<'_>, AttachError> {
         self.object
             .maps()
             .find(|map| map.name() == name)

@@ -15,6 +15,8 @@ pub enum Group {
     Http1Fentry,
     /// HTTP/1 by kprobes of the kernel's TCP functions.
     Http1Kprobe,
+    /// Go's net/http, in each binary that has it.
+    GoHttp,
     /// Run by user space, never attached.
     OnDemand,
 }
@@ -99,6 +101,12 @@ pub static PROGRAMS: &[Program] = &[
         Facility::Kprobes,
         "tcp_sendpage",
     ),
+    program("go_http_serve", Group::GoHttp, Facility::Uprobes),
+    program("go_http_finish", Group::GoHttp, Facility::Uprobes),
+    program("go_http_close", Group::GoHttp, Facility::Uprobes),
+    program("go_http_send", Group::GoHttp, Facility::Uprobes),
+    program("go_http_receive", Group::GoHttp, Facility::Uprobes),
+    program("go_http_return", Group::GoHttp, Facility::Uprobes),
     program("http1_flush", Group::OnDemand, Facility::Ring),
     program("http1_flush_last", Group::OnDemand, Facility::Ring),
 ];

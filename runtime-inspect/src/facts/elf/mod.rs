@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -185,6 +186,11 @@ impl ElfFile {
     /// The sections, empty if the table is missing or wrong.
     pub fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// The open file itself, for whoever attaches to it: a path could come to mean another.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 
     /// Why there are no sections although the header promises some.
