@@ -188,6 +188,14 @@ struct {
 	__type(value, struct tcp_call);
 } tcp_calls SEC(".maps");
 
+/* The thread ends. Its last call was not seen to return if too many functions waited for theirs. */
+static __always_inline void forget_call(void)
+{
+	__u64 thread_id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&tcp_calls, &thread_id);
+}
+
 static __always_inline int on_kprobe(const struct sock *sk, const struct msghdr *message, __u64 flags)
 {
 	struct tcp_call call = { .sk = sk, .message = message, .flags = flags };

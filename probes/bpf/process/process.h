@@ -8,6 +8,7 @@
 
 #include <odigos/maps.h>
 #include "../http1/socket.h"
+#include "../http1/tcp.h"
 #include "../http1/thread.h"
 
 /* From the kernel's include/net/tcp_states.h. */
@@ -102,6 +103,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	struct process_event *event;
 
 	forget_thread(id);
+	forget_call();
 	if (!pid || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	bpf_map_delete_elem(&targets, &pid);
