@@ -176,6 +176,7 @@ impl Agent {
             },
             facilities,
         )?;
+        selection.ports().try_for_each(|port| probes.adopt_port(port))?;
         let (events, size) = probes.process_events()?;
         let counters = probes.counters()?;
         let offer = Offer {

@@ -115,7 +115,7 @@ impl Processes {
                 }
                 self.forget(event.pid, probes);
             }
-            ProcessEventKind::Listen { port } => self.on_listen(event.pid, port, probes, handover),
+            ProcessEventKind::Listen { port } => self.on_listen(event, port, probes, handover),
         }
     }
 
@@ -149,14 +149,14 @@ impl Processes {
         }
     }
 
-    fn on_listen(&mut self, pid: u32, port: u16, probes: &mut Probes, handover: &mut Handover) {
-        let Some(process) = self.known.get_mut(&pid) else {
+    fn on_listen(&mut self, event: &ProcessEvent<'_>, port: u16, probes: &mut Probes, handover: &mut Handover) {
+        let Some(process) = self.known.get_mut(&event.pid) else {
             return;
         };
         process.ports.insert(port);
         if process.entity.is_none() {
             let Process { description, ports, .. } = process.clone();
-            self.consider(pid, description, ports, None, probes, handover);
+            self.consider(event.pid, description, ports, event.entity, probes, handover);
         }
     }
 

@@ -55,6 +55,11 @@ impl Selection {
         self.takes_everything() || self.executables.is_some()
     }
 
+    /// The ports whose listeners are traced.
+    pub fn ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().copied()
+    }
+
     /// Whether the ports of a process matter.
     pub fn asks_for_ports(&self) -> bool {
         !self.ports.is_empty()

@@ -1,78 +1,10 @@
 //! `odigos run` on real servers, asked by curl.
 
-use crate::support::{Program, Span, binary, free_port, in_file, until};
+use crate::support::{Program, Span, Traced, binary, check_account, free_port, in_file, until};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
-
-/// `odigos run` with its spans going into a file, and a server started under it. Only that server and a curl of the
-/// test's own are traced, whatever else goes on on this machine.
-struct Traced {
-    run: Program,
-    file: PathBuf,
-    port: u16,
-    curl: PathBuf,
-    _folder: TempDir,
-}
-
-impl Traced {
-    fn start(folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
-        let file = folder.path().join("spans.jsonl");
-        let curl = folder.path().join("curl");
-        fs::copy("/usr/bin/curl", &curl).unwrap();
-        let mut command = Command::new(binary("odigos"));
-        command
-            .args(["run", "--output", "quiet", "--export"])
-            .arg(format!("file:{}", file.display()));
-        command.args(["--port", &port.to_string(), "--exe"]).arg(&curl);
-        command.args(options).arg("--").args(server);
-        let mut run = Program::start(command.current_dir(folder.path()).stdout(Stdio::null()));
-        run.wait_for("ready");
-        until("the server listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Traced {
-            run,
-            file,
-            port,
-            curl,
-            _folder: folder,
-        }
-    }
-
-    fn curl(&self, arguments: &[&str], path: &str) {
-        let output = Command::new(&self.curl)
-            .args(["--silent", "--show-error", "--output", "/dev/null"])
-            .args(arguments)
-            .arg(format!("http://127.0.0.1:{}{path}", self.port))
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "curl {arguments:?} {path}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-
-    /// Waits for the server's spans of this path.
-    fn server_span(&self, path: &str) -> Span {
-        until(
-            &format!("a server span of {path} in {:#?}", in_file(&self.file)),
-            || {
-                in_file(&self.file)
-                    .into_iter()
-                    .find(|span| span.is_server() && span.get("url.path") == path)
-            },
-        )
-    }
-
-    /// Ends the run, and returns all spans and the loss account.
-    fn finish(mut self) -> (Vec<Span>, String) {
-        self.run.stop();
-        (in_file(&self.file), self.run.log.clone())
-    }
-}
 
 #[derive(Clone, Copy)]
 struct Expected<'a> {
@@ -102,18 +34,6 @@ fn check_server_span(span: &Span, expected: Expected<'_>, port: u16) {
     if let Some(body) = body {
         assert_eq!(span.get("http.response.body.size"), body.to_string(), "{span:#?}");
     }
-}
-
-/// Seen by the kernel side = exported + dropped for a reason; and none was dropped.
-fn check_account(log: &str) {
-    let value = |name: &str| -> u64 {
-        let found = log
-            .split([',', ':', '\n'])
-            .find_map(|part| part.trim().strip_prefix(name)?.trim().parse().ok());
-        found.unwrap_or_else(|| panic!("no {name} in the account:\n{log}"))
-    };
-    assert_eq!(value("seen "), value("emitted ") + value("unfinished "), "{log}");
-    assert_eq!(value("emitted "), value("exported ") + value("not_selected "), "{log}");
 }
 
 const MEGABYTE: u64 = 1 << 20;

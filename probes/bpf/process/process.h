@@ -113,24 +113,47 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Ports whose listeners are traced, from before the first connection can be made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u16);
+	__type(value, __u8);
+} adopted_ports SEC(".maps");
+
+/* Returns the entity, or 0 if the process is not traced. */
+static __always_inline __u32 adopt_by_port(__u32 pid, __u16 port)
+{
+	struct target target = { .flags = TARGET_HTTP1_SERVER | TARGET_HTTP1_CLIENT };
+
+	if (pid == config.own_pid || !bpf_map_lookup_elem(&adopted_ports, &port))
+		return 0;
+	target.entity = next_entity();
+	return bpf_map_update_elem(&targets, &pid, &target, BPF_ANY) ? 0 : target.entity;
+}
+
 /* The state changes within listen(), in the thread that called it. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(process_listen, const struct sock *sk, int old_state, int new_state)
 {
 	struct process_event *event;
 	struct target *target;
-	__u32 pid;
+	__u32 pid, entity;
+	__u16 port;
 
 	if (new_state != TCP_LISTEN_K || !is_tcp(sk))
 		return 0;
 	pid = current_pid_tgid() >> 32;
 	if (!pid)
 		return 0;
+	port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	target = bpf_map_lookup_elem(&targets, &pid);
-	event = process_event(PROCESS_LISTEN, bpf_get_current_task_btf(), pid, target ? target->entity : 0);
+	entity = target ? target->entity : adopt_by_port(pid, port);
+	event = process_event(PROCESS_LISTEN, bpf_get_current_task_btf(), pid, entity);
 	if (!event)
 		return 0;
-	event->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	event->port = port;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

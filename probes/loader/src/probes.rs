@@ -164,6 +164,17 @@ impl Probes {
         Ok(())
     }
 
+    /// Traces processes from the moment at which they listen on this port.
+    pub fn adopt_port(&self, port: u16) -> Result<(), AttachError> {
+        let update = self
+            .map("adopted_ports")?
+            .update(&port.to_ne_bytes(), &[1], MapFlags::ANY);
+        update.map_err(|source| AttachError::Map {
+            map: "adopted_ports",
+            source,
+        })
+    }
+
     /// Whether what is attached outlives this process.
     pub fn are_pinned(&self) -> bool {
         self.pins.is_some()

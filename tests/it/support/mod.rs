@@ -2,6 +2,8 @@
 
 mod program;
 mod spans;
+mod traced;
 
 pub use program::{Program, binary, free_port, until};
 pub use spans::{Span, in_file};
+pub use traced::{Traced, check_account};

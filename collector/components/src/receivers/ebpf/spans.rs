@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How long a record waits for the announcement of its entity, which comes by another way than the record.
-const ENTITY_WAIT: Duration = Duration::from_millis(250);
+const ENTITY_WAIT: Duration = Duration::from_secs(2);
 /// The most records that wait, and the most bytes of them.
 const MAX_HELD: usize = 4096;
 const MAX_HELD_BYTES: usize = 1 << 20;

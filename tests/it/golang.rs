@@ -1,0 +1,203 @@
+//! Go's net/http, traced inside stripped programs of several Go releases.
+
+use crate::support::{Span, Traced, check_account, free_port, in_file, until};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Of the machine's own toolchain, and of old ones that the Go proxy serves as modules.
+const RELEASES: [&str; 4] = ["local", "go1.24.6", "go1.22.12", "go1.19.13"];
+const SCOPE: &str = "io.odigos.go.net_http";
+
+fn build(release: &str, folder: &Path) {
+    let output = Command::new("go")
+        .args(["build", "-ldflags=-s -w", "-o"])
+        .arg(folder.join("nethttp"))
+        .arg("main.go")
+        .env("GOTOOLCHAIN", release)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/go/nethttp"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{release}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn start(release: &str) -> Traced {
+    let folder = TempDir::new().unwrap();
+    build(release, folder.path());
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    // Releases before 1.22 take a pattern for a path; later ones are told so by the module's old version.
+    let patterns = if has_patterns(release) {
+        "PATTERNS=wildcards"
+    } else {
+        "PATTERNS="
+    };
+    let server = ["env", patterns, "GODEBUG=httpmuxgo121=0", "./nethttp", &address];
+    let traced = Traced::start(folder, &[], &server, port);
+    // Its first requests are seen from the kernel side, until the probes inside are attached.
+    until("a span from inside", || {
+        traced.curl(&[], WARM_UP);
+        let spans = in_file(&traced.file);
+        spans.iter().any(|span| span.scope == SCOPE).then_some(())
+    });
+    traced
+}
+
+/// Asked for until the probes are attached.
+const WARM_UP: &str = "/warm-up";
+
+fn has_patterns(release: &str) -> bool {
+    release != "go1.19.13"
+}
+
+/// Those of the Go program, without the warm-up.
+fn measured(spans: Vec<Span>) -> Vec<Span> {
+    let of_program = |span: &Span| {
+        span.resource
+            .get("process.executable.name")
+            .is_some_and(|name| name == "nethttp")
+    };
+    spans
+        .into_iter()
+        .filter(|span| of_program(span) && span.get("url.path") != WARM_UP)
+        .collect()
+}
+
+fn only<'a>(spans: &'a [Span], path: &str) -> &'a Span {
+    let found: Vec<&Span> = spans
+        .iter()
+        .filter(|span| span.is_server() && span.get("url.path") == path)
+        .collect();
+    assert_eq!(found.len(), 1, "server spans of {path}: {found:#?}");
+    found[0]
+}
+
+fn check_release(release: &str) {
+    let traced = start(release);
+    traced.curl(&[], "/hello/42?x=1");
+    traced.curl(&["--data", "abc"], "/echo");
+    traced.curl(&[], "/missing");
+    traced.curl(&[], "/fail");
+    traced.curl(&["--head"], "/empty");
+    traced.curl(&[], "/big?size=1048576");
+    let target = format!("127.0.0.1:{}", traced.port);
+    let calls = ["/call", "/call/goroutine", "/call/pool"];
+    for (index, call) in calls.iter().enumerate() {
+        traced.curl(&[], &format!("{call}?to={target}/hello/{index}"));
+    }
+    // Six plain requests; three with a request of their own, which this server answers too.
+    let expected = 6 + 3 * 3;
+    until(&format!("{expected} spans of {release}"), || {
+        (measured(in_file(&traced.file)).len() >= expected).then_some(())
+    });
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let spans = measured(spans);
+    assert_eq!(spans.len(), expected, "one span for each request: {spans:#?}");
+    assert!(spans.iter().all(|span| span.scope == SCOPE), "{release}: {spans:#?}");
+    check_servers(&spans, release);
+    for (index, call) in calls.iter().enumerate() {
+        // The creator of a goroutine is known since Go 1.21.
+        if has_patterns(release) || *call != "/call/goroutine" {
+            check_call(&spans, call, index);
+        }
+    }
+}
+
+fn check_servers(spans: &[Span], release: &str) {
+    let hello = only(spans, "/hello/42");
+    if has_patterns(release) {
+        assert_eq!(hello.name, "GET /hello/{id}", "{hello:#?}");
+        assert_eq!(hello.get("http.route"), "/hello/{id}", "{hello:#?}");
+    } else {
+        assert_eq!(hello.name, "GET", "{hello:#?}");
+    }
+    assert_eq!(hello.get("url.query"), "x=1", "{hello:#?}");
+    assert_eq!(hello.get("http.response.status_code"), "200", "{hello:#?}");
+    assert_eq!(hello.get("server.address"), "127.0.0.1", "{hello:#?}");
+    assert_eq!(hello.get("client.address"), "127.0.0.1", "{hello:#?}");
+    assert!(hello.get("user_agent.original").starts_with("curl/"), "{hello:#?}");
+    assert_eq!(hello.resource["telemetry.sdk.language"], "go", "{hello:#?}");
+    assert!(hello.start < hello.end, "{hello:#?}");
+    let echo = only(spans, "/echo");
+    assert_eq!(echo.get("http.request.method"), "POST", "{echo:#?}");
+    assert_eq!(echo.get("http.request.body.size"), "3", "{echo:#?}");
+    assert_eq!(echo.get("http.response.body.size"), "3", "{echo:#?}");
+    assert_eq!(only(spans, "/missing").get("http.response.status_code"), "404");
+    assert_eq!(
+        only(spans, "/missing").status,
+        0,
+        "a client's error is no error of the server"
+    );
+    assert_eq!(only(spans, "/fail").get("http.response.status_code"), "500");
+    assert_eq!(only(spans, "/fail").status, 2);
+    assert_eq!(only(spans, "/empty").get("http.request.method"), "HEAD");
+    assert_eq!(only(spans, "/big").get("http.response.body.size"), "1048576");
+}
+
+/// A request that was made while another was served is its child, however it was handed on within the program.
+fn check_call(spans: &[Span], path: &str, index: usize) {
+    let server = only(spans, path);
+    let suffix = format!("/hello/{index}");
+    let client = spans
+        .iter()
+        .find(|span| !span.is_server() && span.get("url.full").ends_with(&suffix));
+    let client = client.unwrap_or_else(|| panic!("no client span of {path}: {spans:#?}"));
+    assert_eq!(client.name, "GET", "{client:#?}");
+    assert_eq!(client.get("http.response.status_code"), "200", "{client:#?}");
+    assert_eq!(client.trace_id, server.trace_id, "{path}: {client:#?} {server:#?}");
+    assert_eq!(client.parent_span_id, server.span_id, "{path}: {client:#?} {server:#?}");
+    assert!(
+        server.start <= client.start && client.end <= server.end,
+        "{path}: {client:#?} {server:#?}"
+    );
+}
+
+#[test]
+fn stripped_programs_of_several_releases_give_one_span_for_each_request() {
+    for release in RELEASES {
+        eprintln!("{release}");
+        check_release(release);
+    }
+}
+
+#[test]
+fn requests_of_a_kept_connection_and_a_remote_parent() {
+    let traced = start("local");
+    let mut connection = TcpStream::connect(("127.0.0.1", traced.port)).unwrap();
+    for request in 0..3 {
+        write!(
+            connection,
+            "GET /hello/{request} HTTP/1.1\r\nHost: shop.example:81\r\nUser-Agent: test\r\n\
+             traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = [0; 4096];
+        let read = connection.read(&mut answer).unwrap();
+        assert!(
+            answer[..read].ends_with(b"hello\n"),
+            "{}",
+            String::from_utf8_lossy(&answer[..read])
+        );
+    }
+    until("three spans", || {
+        (measured(in_file(&traced.file)).len() == 3).then_some(())
+    });
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let spans = measured(spans);
+    assert_eq!(spans.len(), 3, "{spans:#?}");
+    for span in &spans {
+        assert_eq!(span.trace_id, "0af7651916cd43dd8448eb211c80319c", "{span:#?}");
+        assert_eq!(span.parent_span_id, "b7ad6b7169203331", "{span:#?}");
+        assert_eq!(span.get("server.address"), "shop.example", "{span:#?}");
+        assert_eq!(span.get("server.port"), "81", "{span:#?}");
+        assert_eq!(span.get("user_agent.original"), "test", "{span:#?}");
+    }
+}

@@ -1,0 +1,88 @@
+use super::{Program, Span, binary, in_file, until};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// `odigos run` with its spans going into a file, and a server started under it. Only that server and a curl of the
+/// test's own are traced, whatever else goes on on this machine.
+pub struct Traced {
+    run: Program,
+    /// The exported spans.
+    pub file: PathBuf,
+    /// Where the server listens.
+    pub port: u16,
+    /// The test's own curl.
+    pub curl: PathBuf,
+    _folder: TempDir,
+}
+
+impl Traced {
+    pub fn start(folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
+        let file = folder.path().join("spans.jsonl");
+        let curl = folder.path().join("curl");
+        fs::copy("/usr/bin/curl", &curl).unwrap();
+        let mut command = Command::new(binary("odigos"));
+        command
+            .args(["run", "--output", "quiet", "--export"])
+            .arg(format!("file:{}", file.display()));
+        command.args(["--port", &port.to_string(), "--exe"]).arg(&curl);
+        command.args(options).arg("--").args(server);
+        let mut run = Program::start(command.current_dir(folder.path()).stdout(Stdio::null()));
+        run.wait_for("ready");
+        until("the server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Traced {
+            run,
+            file,
+            port,
+            curl,
+            _folder: folder,
+        }
+    }
+
+    pub fn curl(&self, arguments: &[&str], path: &str) {
+        let output = Command::new(&self.curl)
+            .args(["--silent", "--show-error", "--output", "/dev/null"])
+            .args(arguments)
+            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "curl {arguments:?} {path}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Waits for the server's spans of this path.
+    pub fn server_span(&self, path: &str) -> Span {
+        until(
+            &format!("a server span of {path} in {:#?}", in_file(&self.file)),
+            || {
+                in_file(&self.file)
+                    .into_iter()
+                    .find(|span| span.is_server() && span.get("url.path") == path)
+            },
+        )
+    }
+
+    /// Ends the run, and returns all spans and the loss account.
+    pub fn finish(mut self) -> (Vec<Span>, String) {
+        self.run.stop();
+        (in_file(&self.file), self.run.log.clone())
+    }
+}
+
+/// Seen by the kernel side = exported + dropped for a reason; and none was dropped.
+pub fn check_account(log: &str) {
+    let value = |name: &str| -> u64 {
+        let found = log
+            .split([',', ':', '\n'])
+            .find_map(|part| part.trim().strip_prefix(name)?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("no {name} in the account:\n{log}"))
+    };
+    assert_eq!(value("seen "), value("emitted ") + value("unfinished "), "{log}");
+    assert_eq!(value("emitted "), value("exported ") + value("not_selected "), "{log}");
+}
