@@ -56,15 +56,19 @@ static __always_inline bool describe(struct payload *out, enum shape shape, cons
 
 static __always_inline int on_exit(struct syscall_exit *ctx, enum direction direction, enum shape shape)
 {
-	__u32 pid = current_pid_tgid() >> 32;
-	struct target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct target *target;
 	struct task_struct *task;
 	struct payload data = {};
 	const struct pt_regs___saved *regs;
 	const struct sock *sk;
+	__u32 pid;
 
 	/* A result of 0 ends the stream of a response that has no other end. */
-	if (!target || ctx->result < 0 || (direction == SENT && !ctx->result))
+	if (ctx->result < 0 || (direction == SENT && !ctx->result))
+		return 0;
+	pid = current_pid_tgid() >> 32;
+	target = bpf_map_lookup_elem(&targets, &pid);
+	if (!target)
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = (const struct pt_regs___saved *)bpf_task_pt_regs(task);
