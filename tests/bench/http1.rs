@@ -190,7 +190,8 @@ fn traced_load(subject: &mut Subject, server: &Server) -> Result<Sample> {
             let _ = pin_to(LOAD_CPU);
             while !done.load(Ordering::Acquire) {
                 records += ring.read(usize::MAX, |_| {}) as u64;
-                std::thread::sleep(Duration::from_millis(5));
+                // As the collector does: a reader that looked all the time would take the load's CPU.
+                std::thread::park_timeout(Duration::from_millis(5));
             }
         });
         let sample = load(server);
@@ -284,6 +285,9 @@ fn pin_to(cpu: usize) -> Result<()> {
     Ok(sched_setaffinity(None, &set)?)
 }
 
+/// System calls, to be made again and again.
+type Work<'a> = &'a mut dyn FnMut() -> std::io::Result<()>;
+
 /// This process is no target: what it pays is what every process on the machine pays.
 fn untraced(subject: &mut Subject) -> Result<()> {
     pin_to(SERVER_CPU)?;
@@ -291,7 +295,7 @@ fn untraced(subject: &mut Subject) -> Result<()> {
     let mut zero = std::fs::File::open("/dev/zero")?;
     let (mut left, mut right) = std::os::unix::net::UnixStream::pair()?;
     let mut buffer = [0; 16];
-    let mut works: [(&str, u32, &mut dyn FnMut() -> std::io::Result<()>); 3] = [
+    let mut works: [(&str, u32, Work<'_>); 3] = [
         ("write to /dev/null", 1, &mut || null.write_all(b"x")),
         ("read of /dev/zero", 1, &mut || zero.read_exact(&mut [0; 1])),
         ("write and read of a socket pair", 2, &mut || {

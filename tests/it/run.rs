@@ -2,26 +2,14 @@
 
 use crate::support::{Program, Span, Traced, binary, check_account, free_port, in_file, until};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-#[derive(Clone, Copy)]
-struct Expected<'a> {
-    path: &'a str,
-    method: &'a str,
-    status: &'a str,
-    /// Bytes of the response's body, if the server tells.
-    body: Option<u64>,
-}
+/// What curl was answered: path, method, status, and the bytes of the body where the server tells.
+type Expected = (&'static str, &'static str, &'static str, Option<u64>);
 
-fn check_server_span(span: &Span, expected: Expected<'_>, port: u16) {
-    let Expected {
-        path,
-        method,
-        status,
-        body,
-    } = expected;
+fn check_server_span(span: &Span, expected: Expected, port: u16) {
+    let (path, method, status, body) = expected;
     assert_eq!(span.get("http.request.method"), method, "{span:#?}");
     assert_eq!(span.get("url.path"), path, "{span:#?}");
     assert_eq!(span.get("http.response.status_code"), status, "{span:#?}");
@@ -52,84 +40,43 @@ fn pythons_file_server_is_traced_as_it_is() {
     traced.curl(&["--head"], "/large");
     traced.curl(&["--data", "abc"], "/post");
     traced.curl(&[], "/large");
-    let cases = [
-        Expected {
-            path: "/small",
-            method: "GET",
-            status: "200",
-            body: Some(5),
-        },
-        Expected {
-            path: "/missing",
-            method: "GET",
-            status: "404",
-            body: None,
-        },
-        Expected {
-            path: "/post",
-            method: "POST",
-            status: "501",
-            body: None,
-        },
-    ];
-    for expected in cases {
-        let span = traced.server_span(expected.path);
-        check_server_span(&span, expected, port);
-        assert_eq!(span.resource["telemetry.sdk.language"], "python", "{span:#?}");
-    }
-    assert_eq!(traced.server_span("/small").get("url.query"), "a=1");
-    assert_eq!(traced.server_span("/post").get("http.request.body.size"), "3");
-    until("both spans of /large", || {
-        (large_spans(&traced.file).len() == 2).then_some(())
+    until("five spans of the server", || {
+        (in_file(&traced.file).iter().filter(|span| span.is_server()).count() == 5).then_some(())
     });
-    let large = large_spans(&traced.file);
-    let get = large
-        .iter()
-        .find(|span| span.get("http.request.method") == "GET")
-        .unwrap();
-    check_server_span(
-        get,
-        Expected {
-            path: "/large",
-            method: "GET",
-            status: "200",
-            body: Some(MEGABYTE),
-        },
-        port,
-    );
-    let head = large
-        .iter()
-        .find(|span| span.get("http.request.method") == "HEAD")
-        .unwrap();
-    check_server_span(
-        head,
-        Expected {
-            path: "/large",
-            method: "HEAD",
-            status: "200",
-            body: Some(0),
-        },
-        port,
-    );
     let (spans, log) = traced.finish();
     check_account(&log);
-    let clients: Vec<&Span> = spans.iter().filter(|span| !span.is_server()).collect();
-    assert_eq!(clients.len(), 5, "{clients:#?}");
-    assert!(
-        clients.iter().all(|span| span.resource["service.name"] == "curl"),
-        "{clients:#?}"
-    );
-    assert!(
-        clients.iter().any(|span| span.get("url.full").ends_with("/small?a=1")),
-        "{clients:#?}"
-    );
+    for expected in FILE_SERVER {
+        let of_request = |span: &&Span| {
+            span.is_server() && span.get("url.path") == expected.0 && span.get("http.request.method") == expected.1
+        };
+        let span = spans
+            .iter()
+            .find(of_request)
+            .unwrap_or_else(|| panic!("no span of {expected:?}: {spans:#?}"));
+        check_server_span(span, expected, port);
+        assert_eq!(span.resource["telemetry.sdk.language"], "python", "{span:#?}");
+    }
+    let with_query = |span: &Span| span.get("url.path") == "/small" && span.get("url.query") == "a=1";
+    assert!(spans.iter().any(with_query), "{spans:#?}");
+    let with_body = |span: &Span| span.get("url.path") == "/post" && span.get("http.request.body.size") == "3";
+    assert!(spans.iter().any(with_body), "{spans:#?}");
+    check_curls_spans(&spans);
 }
 
-fn large_spans(file: &Path) -> Vec<Span> {
-    in_file(file)
-        .into_iter()
-        .filter(|span| span.is_server() && span.get("url.path") == "/large")
-        .collect()
+const FILE_SERVER: [Expected; 5] = [
+    ("/small", "GET", "200", Some(5)),
+    ("/missing", "GET", "404", None),
+    ("/post", "POST", "501", None),
+    ("/large", "GET", "200", Some(MEGABYTE)),
+    ("/large", "HEAD", "200", Some(0)),
+];
+
+fn check_curls_spans(spans: &[Span]) {
+    let clients: Vec<&Span> = spans.iter().filter(|span| !span.is_server()).collect();
+    assert_eq!(clients.len(), 5, "{clients:#?}");
+    let by_curl = clients.iter().all(|span| span.resource["service.name"] == "curl");
+    let with_url = clients.iter().any(|span| span.get("url.full").ends_with("/small?a=1"));
+    assert!(by_curl && with_url, "{clients:#?}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What the kernel side writes and what user space reads must be the same: sizes and offsets are compared with the type
 //! information of the compiled object, constants with the header that defines them.
 
+// A test that cannot go on says so by its panic.
+#![allow(clippy::unwrap_used)]
+
 use libbpf_rs::btf::types::{MemberAttr, Struct};
 use libbpf_rs::btf::{Btf, HasSize};
 use probe_loader::Target;

@@ -56,18 +56,6 @@ impl Traced {
         );
     }
 
-    /// Waits for the server's spans of this path.
-    pub fn server_span(&self, path: &str) -> Span {
-        until(
-            &format!("a server span of {path} in {:#?}", in_file(&self.file)),
-            || {
-                in_file(&self.file)
-                    .into_iter()
-                    .find(|span| span.is_server() && span.get("url.path") == path)
-            },
-        )
-    }
-
     /// Ends the run, and returns all spans and the loss account.
     pub fn finish(mut self) -> (Vec<Span>, String) {
         self.run.stop();
