@@ -1,0 +1,170 @@
+//! What tracing costs.
+//!
+//! `cargo bench -p odigos-tests --bench cost [-- untraced|nginx|python|go|run]`, as root, with nginx, wrk, python3 and Go
+//! installed and two processors. `nginx`, `python` and `go`: CPU time of the server added per request and the throughput
+//! left, server on the first processor, load on the second, bare and traced in turn within one run. `untraced`: what a
+//! process that is not traced pays per system call. `run`: what `odigos run` itself needs.
+
+mod load;
+mod run;
+mod servers;
+mod untraced;
+
+use anyhow::{Result, ensure};
+use load::{Sample, best, load, median, pin_to};
+use probe_loader::plan::GoHttpPlan;
+use probe_loader::{Facilities, FileId, Options, Probes, Target};
+use probe_ring::{Counters, Ring};
+use runtime_inspect::go::GoBinary;
+use servers::Server;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Bare and traced, this many times.
+const ROUNDS: usize = 8;
+const SECONDS: u32 = 2;
+const SERVER_CPU: usize = 0;
+const LOAD_CPU: usize = 1;
+
+/// How a server is traced.
+enum Way {
+    /// From the kernel side.
+    Http1,
+    /// Inside of its Go binary.
+    Go(Box<(GoBinary, FileId, GoHttpPlan)>),
+}
+
+fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    let mut traced = Subject::load()?;
+    println!("HTTP/1 is seen by {:?}", traced.probes.http1());
+    if wants("untraced") {
+        untraced::measure(&mut traced)?;
+    }
+    if wants("nginx") {
+        let directory = tempfile::tempdir()?;
+        let server = servers::nginx(directory.path())?;
+        compare("nginx, return 200", &mut traced, &server)?;
+    }
+    if wants("go") {
+        let directory = tempfile::tempdir()?;
+        compare(
+            "Go net/http, trivial handler",
+            &mut traced,
+            &servers::go(directory.path())?,
+        )?;
+    }
+    if wants("python") {
+        let directory = tempfile::tempdir()?;
+        std::fs::write(directory.path().join("index.html"), "hello\n")?;
+        compare(
+            "python3 -m http.server",
+            &mut traced,
+            &servers::python(directory.path())?,
+        )?;
+    }
+    drop(traced);
+    if wants("run") {
+        run::measure()?;
+    }
+    Ok(())
+}
+
+/// The probes, and their ring.
+struct Subject {
+    probes: Probes,
+    ring: Ring,
+    counters: Counters,
+}
+
+impl Subject {
+    fn load() -> Result<Self> {
+        let probes = Probes::load(&Options::default(), &Facilities::detect())?;
+        let ring = Ring::map(probes.spans()?, probes.ring_bytes() as usize)?;
+        let counters = Counters::map(&probes.counters()?)?;
+        Ok(Subject { probes, ring, counters })
+    }
+
+    /// Traces a server in its way; for a Go binary returns the slot of its probes.
+    fn attach(&mut self, server: &Server) -> Result<Option<u32>> {
+        let (flags, slot) = match &server.way {
+            Way::Http1 => {
+                self.probes.attach_http1()?;
+                (Target::HTTP1, None)
+            }
+            Way::Go(binary) => {
+                let (binary, file, plan) = binary.as_ref();
+                let slot = self.probes.attach_go(binary.elf().descriptor(), *file, plan)?;
+                (Target::GO_SERVER | Target::GO_CLIENT, Some(slot))
+            }
+        };
+        self.probes.set_target(server.pid, Target { entity: 1, flags })?;
+        Ok(slot)
+    }
+}
+
+fn compare(name: &str, subject: &mut Subject, server: &Server) -> Result<()> {
+    let (mut bare, mut traced) = (Vec::new(), Vec::new());
+    load(server)?;
+    for _ in 0..ROUNDS {
+        bare.push(load(server)?);
+        traced.push(traced_load(subject, server)?);
+    }
+    let middle = median(&traced, |sample| sample.micros) - median(&bare, |sample| sample.micros);
+    let ratio = median(&traced, |sample| sample.per_second) / median(&bare, |sample| sample.per_second);
+    println!("{name}: medians of {ROUNDS} rounds: added {middle:.2} us a request, {ratio:.3} of bare throughput");
+    let (bare, traced) = (best(&bare), best(&traced));
+    println!(
+        "{name}: best rounds: bare {:.2} us, {:.0}/s; traced {:.2} us, {:.0}/s; added {:.2} us a request, {:.3} of bare throughput",
+        bare.micros,
+        bare.per_second,
+        traced.micros,
+        traced.per_second,
+        traced.micros - bare.micros,
+        traced.per_second / bare.per_second
+    );
+    Ok(())
+}
+
+/// Under load with the probes attached and the ring read, as the collector would.
+fn traced_load(subject: &mut Subject, server: &Server) -> Result<Sample> {
+    let slot = subject.attach(server)?;
+    let before = subject.counters.snapshot();
+    let done = AtomicBool::new(false);
+    let (ring, mut records) = (&mut subject.ring, 0_u64);
+    let sample = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let _ = pin_to(LOAD_CPU);
+            while !done.load(Ordering::Acquire) {
+                records += ring.read(usize::MAX, |_| {}) as u64;
+                // As the collector does: a reader that looked all the time would take the load's CPU.
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        });
+        let sample = load(server);
+        done.store(true, Ordering::Release);
+        reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?;
+        sample
+    })?;
+    slot.into_iter().for_each(|slot| subject.probes.detach_go(slot));
+    subject.probes.detach()?;
+    subject.probes.remove_target(server.pid)?;
+    subject.ring.read(usize::MAX, |_| records += 1);
+    let after = subject.counters.snapshot();
+    let differences: Vec<_> = before
+        .iter()
+        .zip(after.iter())
+        .map(|((_, a), (name, b))| (name, b - a))
+        .collect();
+    let seen = differences
+        .iter()
+        .find(|(name, _)| *name == "seen")
+        .map_or(0, |(_, count)| *count);
+    ensure!(
+        seen >= sample.requests,
+        "{} requests, counted {differences:?}",
+        sample.requests
+    );
+    Ok(sample)
+}
