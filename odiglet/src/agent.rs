@@ -200,9 +200,13 @@ impl Agent {
         Ok(agent)
     }
 
+    /// The kernel side of HTTP/1 costs every process of the machine a little, so it waits for the first that needs it,
+    /// unless one may be met at its start.
     fn attach(&mut self) -> Result<(), AgentError> {
         self.probes.attach_processes()?;
-        self.probes.attach_http1()?;
+        if self.processes.may_adopt() {
+            self.probes.attach_http1()?;
+        }
         self.probes
             .remove_other_pins()
             .map_err(|error| AgentError::System("cannot remove the pins of another version", error))
@@ -229,7 +233,8 @@ impl Agent {
             self.read_events();
             if Instant::now() >= next_flush {
                 self.probes.flush()?;
-                self.processes.on_tick(Instant::now(), &mut self.handover);
+                self.processes
+                    .on_tick(Instant::now(), &mut self.probes, &mut self.handover);
                 next_flush = Instant::now() + FLUSH;
                 self.rescan_if_events_were_lost()?;
             }

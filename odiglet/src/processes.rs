@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// The sockets of a process are closed after it is reported gone, and a close may end a response.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long an exchange may go on after the probes inside of its process have taken over.
+const FINISH: Duration = Duration::from_secs(30);
+
 /// When a process is looked at again after its exec: an interpreter has loaded its runtime by then, a program its agents.
 const SECOND_LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
@@ -32,6 +35,8 @@ pub(crate) struct Processes {
     ending: Vec<(Instant, u32)>,
     /// Processes that are looked at again, and when.
     second_looks: Vec<(Instant, u32)>,
+    /// Processes whose exchanges in progress the kernel side still follows, and until when.
+    finishing: Vec<(Instant, u32)>,
     last_entity: u32,
 }
 
@@ -52,6 +57,7 @@ impl Processes {
             known: HashMap::new(),
             ending: Vec::new(),
             second_looks: Vec::new(),
+            finishing: Vec::new(),
             last_entity: 0,
         }
     }
@@ -59,6 +65,11 @@ impl Processes {
     /// How many processes are traced.
     pub(crate) fn traced(&self) -> usize {
         self.known.values().filter(|process| process.entity.is_some()).count()
+    }
+
+    /// Whether the kernel side may meet a process that is traced before this does.
+    pub(crate) fn may_adopt(&self) -> bool {
+        self.selection.may_take_at_exec() || self.selection.asks_for_ports()
     }
 
     /// Compares what is known with the processes that there are.
@@ -120,11 +131,12 @@ impl Processes {
     }
 
     /// What time alone brings: second looks, and entities whose last span has long been written.
-    pub(crate) fn on_tick(&mut self, now: Instant, handover: &mut Handover) {
+    pub(crate) fn on_tick(&mut self, now: Instant, probes: &mut Probes, handover: &mut Handover) {
         let expired = self.ending.iter().take_while(|(when, _)| *when <= now).count();
         for (_, entity) in self.ending.drain(..expired) {
             handover.retire(entity);
         }
+        self.finish(now, probes);
         let due: Vec<u32> = self
             .second_looks
             .extract_if(.., |(when, _)| *when <= now)
@@ -132,6 +144,13 @@ impl Processes {
             .collect();
         for pid in due {
             self.look_again(pid, handover);
+        }
+    }
+
+    /// Lets go of exchanges that were in progress when the probes inside of a process took over.
+    fn finish(&mut self, now: Instant, probes: &mut Probes) {
+        for (_, pid) in self.finishing.extract_if(.., |(when, _)| *when <= now) {
+            stop_finishing(pid, probes);
         }
     }
 
@@ -179,6 +198,12 @@ impl Processes {
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
             let flags = self.flags(pid, &description, probes);
+            // Where the kernel side already follows exchanges of the process, it follows them to their end.
+            let finish = if adopted.is_some() { Target::HTTP1_FINISH } else { 0 };
+            let flags = flags | finish;
+            if finish != 0 {
+                self.finishing.push((Instant::now() + FINISH, pid));
+            }
             trace(pid, Target { entity, flags }, probes).then_some(entity)
         } else {
             if let Some(entity) = adopted {
@@ -249,12 +274,27 @@ impl Processes {
 }
 
 fn trace(pid: u32, target: Target, probes: &mut Probes) -> bool {
-    match probes.set_target(pid, target) {
+    let attached = if target.flags & Target::HTTP1 == 0 {
+        Ok(())
+    } else {
+        probes.attach_http1()
+    };
+    match attached.and_then(|()| probes.set_target(pid, target)) {
         Ok(()) => true,
         Err(error) => {
             tracing::warn!(pid, %error, "a process cannot be traced");
             false
         }
+    }
+}
+
+fn stop_finishing(pid: u32, probes: &mut Probes) {
+    let Ok(Some(target)) = probes.target(pid) else { return };
+    let flags = target.flags & !Target::HTTP1_FINISH;
+    if flags != target.flags
+        && let Err(error) = probes.set_target(pid, Target { flags, ..target })
+    {
+        tracing::warn!(pid, %error, "a process goes on being looked at from the kernel side");
     }
 }
 

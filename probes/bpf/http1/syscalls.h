@@ -68,7 +68,7 @@ static __always_inline int on_exit(struct syscall_exit *ctx, enum direction dire
 		return 0;
 	pid = current_pid_tgid() >> 32;
 	target = bpf_map_lookup_elem(&targets, &pid);
-	if (!target)
+	if (!target || !(target->flags & TARGET_HTTP1_ANY))
 		return 0;
 	task = bpf_get_current_task_btf();
 	regs = (const struct pt_regs___saved *)bpf_task_pt_regs(task);

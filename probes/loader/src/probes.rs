@@ -26,6 +26,8 @@ impl Target {
     pub const GO_SERVER: u32 = 1 << 2;
     /// Requests that Go's net/http makes.
     pub const GO_CLIENT: u32 = 1 << 3;
+    /// HTTP/1 exchanges in progress are followed to their end, though none begins any more.
+    pub const HTTP1_FINISH: u32 = 1 << 4;
     /// Both sides of HTTP/1, from the kernel side.
     pub const HTTP1: u32 = Self::HTTP1_SERVER | Self::HTTP1_CLIENT;
 

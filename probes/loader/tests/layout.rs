@@ -146,6 +146,7 @@ fn constants_are_the_same_on_both_sides() {
         ("TARGET_HTTP1_CLIENT", u64::from(Target::HTTP1_CLIENT)),
         ("TARGET_GO_SERVER", u64::from(Target::GO_SERVER)),
         ("TARGET_GO_CLIENT", u64::from(Target::GO_CLIENT)),
+        ("TARGET_HTTP1_FINISH", u64::from(Target::HTTP1_FINISH)),
         ("COUNTER_SLOTS", l::COUNTER_SLOTS as u64),
     ];
     for (name, value) in expected {

@@ -89,7 +89,12 @@ enum target_flag {
 	TARGET_HTTP1_CLIENT = 1 << 1,
 	TARGET_GO_SERVER = 1 << 2,
 	TARGET_GO_CLIENT = 1 << 3,
+	/* HTTP/1 exchanges in progress are followed to their end, though none begins any more. */
+	TARGET_HTTP1_FINISH = 1 << 4,
 };
+
+/* A target with none of these costs its process nothing beyond the look-up. */
+#define TARGET_HTTP1_ANY (TARGET_HTTP1_SERVER | TARGET_HTTP1_CLIENT | TARGET_HTTP1_FINISH)
 
 /* Value of `targets`, keyed by process id: what is traced in a process, and as which entity. */
 struct target {
