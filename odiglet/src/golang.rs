@@ -1,18 +1,20 @@
 //! The Go binaries of this machine: planned and probed once each, however many processes run them.
 
-use probe_loader::plan::{GoHttpPlan, plan_go_http};
-use probe_loader::{Facilities, Facility, FileId, Probes};
+use probe_loader::plan::plan_go_http;
+use probe_loader::{Facilities, Facility, FileId, Probes, Target};
 use runtime_inspect::facts::elf::ElfFile;
 use runtime_inspect::facts::process::Process;
-use runtime_inspect::go::GoBinary;
+use runtime_inspect::go::{GoBinary, Module};
 use std::collections::{BTreeSet, HashMap};
 
-/// Which halves of net/http are traced inside of a process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Halves {
-    pub(crate) server: bool,
-    pub(crate) client: bool,
-}
+/// Go modules that speak HTTP/1 without net/http. A binary with one of them is watched from the kernel side too, for the
+/// half of HTTP that net/http does not do in it.
+const OTHER_HTTP: [&str; 4] = [
+    "github.com/valyala/fasthttp",
+    "github.com/panjf2000/gnet",
+    "github.com/cloudwego/netpoll",
+    "github.com/cloudwego/hertz",
+];
 
 /// What was attached to which file, and for whom.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ pub(crate) struct GoBinaries {
 struct Known {
     /// The loader's slot; `None` if there was nothing to attach, or it failed.
     slot: Option<u32>,
-    halves: Halves,
+    /// Of [`Target`].
+    flags: u32,
     processes: BTreeSet<u32>,
 }
 
@@ -41,10 +44,11 @@ impl GoBinaries {
         }
     }
 
-    /// Probes the binary that the process runs. Whatever goes wrong leaves the process to the kernel side.
-    pub(crate) fn attach(&mut self, pid: u32, probes: &mut Probes) -> Halves {
+    /// Probes the binary that the process runs; returns what is traced of it, as flags of [`Target`]. Whatever goes wrong
+    /// leaves the process to the kernel side.
+    pub(crate) fn attach(&mut self, pid: u32, probes: &mut Probes) -> u32 {
         if self.missing.is_some() {
-            return Halves::default();
+            return Target::HTTP1;
         }
         let elf = match Process::open(pid)
             .map_err(anyhow::Error::from)
@@ -53,7 +57,7 @@ impl GoBinaries {
             Ok(elf) => elf,
             Err(error) => {
                 tracing::debug!(pid, error = format!("{error:#}"), "a Go program cannot be opened");
-                return Halves::default();
+                return Target::HTTP1;
             }
         };
         let identity = elf.identity();
@@ -63,7 +67,7 @@ impl GoBinaries {
         };
         let known = self.known.entry(file).or_insert_with(|| attach(elf, file, pid, probes));
         known.processes.insert(pid);
-        known.halves
+        known.flags
     }
 
     /// The process runs its binary no longer; a binary that nobody runs is probed no longer.
@@ -91,26 +95,58 @@ fn attach(elf: ElfFile, file: FileId, pid: u32, probes: &mut Probes) -> Known {
         } else {
             Some(probes.attach_go(binary.elf().descriptor(), file, &plan)?)
         };
-        Ok((slot, halves(&plan)))
+        Ok((slot, flags(plan.has_server(), plan.has_client(), binary.modules())))
     });
-    let (slot, halves) = attached.unwrap_or_else(|error| {
+    let (slot, flags) = attached.unwrap_or_else(|error| {
         tracing::warn!(
             pid,
             error = format!("{error:#}"),
             "a Go program is traced from the kernel side only"
         );
-        (None, Halves::default())
+        (None, Target::HTTP1)
     });
     Known {
         slot,
-        halves,
+        flags,
         processes: BTreeSet::new(),
     }
 }
 
-fn halves(plan: &GoHttpPlan) -> Halves {
-    Halves {
-        server: plan.has_server(),
-        client: plan.has_client(),
+/// A half that net/http does is traced inside. The other is watched from the kernel side only if something else in the
+/// binary may do it: watching costs every system call of the process.
+fn flags(server: bool, client: bool, modules: &[Module]) -> u32 {
+    let other_http = modules.iter().any(|module| OTHER_HTTP.contains(&module.path.as_str()));
+    let outside = !(server || client) || other_http;
+    let half = |inside: bool, go: u32, http1: u32| match (inside, outside) {
+        (true, _) => go,
+        (false, true) => http1,
+        (false, false) => 0,
+    };
+    half(server, Target::GO_SERVER, Target::HTTP1_SERVER) | half(client, Target::GO_CLIENT, Target::HTTP1_CLIENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_net_http_does_is_traced_inside_and_the_rest_only_if_something_else_may_do_it() {
+        let check = |server, client, modules: &[&str], expected: u32| {
+            let module = |path: &&str| Module {
+                path: (*path).to_owned(),
+                version: String::new(),
+                replaced_by: None,
+            };
+            let modules: Vec<Module> = modules.iter().map(module).collect();
+            assert_eq!(
+                flags(server, client, &modules),
+                expected,
+                "{server} {client} {modules:?}"
+            );
+        };
+        check(true, false, &[], Target::GO_SERVER);
+        check(true, true, &[OTHER_HTTP[1]], Target::GO_SERVER | Target::GO_CLIENT);
+        check(false, true, &[OTHER_HTTP[0]], Target::GO_CLIENT | Target::HTTP1_SERVER);
+        check(false, false, &["example.com/tcp"], Target::HTTP1);
     }
 }

@@ -252,18 +252,7 @@ impl Processes {
         if description.language != Some(Language::Go) {
             return Target::HTTP1;
         }
-        let go = self.go.attach(pid, probes);
-        let server = if go.server {
-            Target::GO_SERVER
-        } else {
-            Target::HTTP1_SERVER
-        };
-        let client = if go.client {
-            Target::GO_CLIENT
-        } else {
-            Target::HTTP1_CLIENT
-        };
-        server | client
+        self.go.attach(pid, probes)
     }
 
     /// Entities of user space count upwards from one; those of the kernel side begin at 2^31.
