@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use odiglet::plan::{Plan, plan};
+use odiglet::plan_go;
 use probe_loader::Facilities;
-use runtime_inspect::{InspectError, Inspection, Inspector, facts};
+use runtime_inspect::{InspectError, Inspection, Inspector, Language, facts};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -47,7 +48,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let planned: Vec<(Inspection, Plan)> = found
         .into_iter()
         .map(|inspection| {
-            let plan = plan(&inspection, &facilities);
+            let is_go = inspection.language == Some(Language::Go);
+            let go = is_go.then(|| plan_go(inspection.pid));
+            let plan = plan(&inspection, &facilities, go.as_ref());
             (inspection, plan)
         })
         .collect();

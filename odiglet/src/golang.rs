@@ -1,6 +1,6 @@
 //! The Go binaries of this machine: planned and probed once each, however many processes run them.
 
-use probe_loader::plan::plan_go_http;
+use probe_loader::plan::{GoHttpPlan, plan_go_http};
 use probe_loader::{Facilities, Facility, FileId, Probes, Target};
 use runtime_inspect::facts::elf::ElfFile;
 use runtime_inspect::facts::process::Process;
@@ -15,6 +15,15 @@ const OTHER_HTTP: [&str; 4] = [
     "github.com/cloudwego/netpoll",
     "github.com/cloudwego/hertz",
 ];
+
+/// How the Go program that a process runs would be probed, or why it cannot be.
+pub fn plan_of(pid: u32) -> Result<GoHttpPlan, String> {
+    let plan = || -> anyhow::Result<GoHttpPlan> {
+        let elf = Process::open(pid)?.exe()?;
+        Ok(plan_go_http(&GoBinary::open(elf)?)?)
+    };
+    plan().map_err(|error| format!("{error:#}"))
+}
 
 /// What was attached to which file, and for whom.
 #[derive(Debug)]

@@ -15,4 +15,5 @@ mod processes;
 pub mod selection;
 
 pub use agent::{AgentError, Collector, Config, Running};
+pub use golang::plan_of as plan_go;
 pub use selection::{GlobError, Selection};

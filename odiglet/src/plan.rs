@@ -1,5 +1,6 @@
 //! What would instrument a process, and why not: a pure decision over what an inspection and the kernel's facilities show.
 
+use probe_loader::plan::GoHttpPlan;
 use probe_loader::{Facilities, Facility};
 use runtime_inspect::{Inspection, Language};
 
@@ -12,8 +13,8 @@ pub struct Plan {
     pub without: Vec<String>,
 }
 
-/// Decides for one process.
-pub fn plan(inspection: &Inspection, facilities: &Facilities) -> Plan {
+/// Decides for one process. `go` is how its Go binary would be probed, or why it cannot be.
+pub fn plan(inspection: &Inspection, facilities: &Facilities, go: Option<&Result<GoHttpPlan, String>>) -> Plan {
     let mut plan = Plan::default();
     if let Some((missing, reason)) = facilities.missing_required().next() {
         plan.without.push(format!("{}: {reason}", missing.name));
@@ -26,13 +27,29 @@ pub fn plan(inspection: &Inspection, facilities: &Facilities) -> Plan {
             .push("http/1: the kernel offers neither fentry, kprobes nor syscall tracepoints".into()),
     }
     if inspection.language == Some(Language::Go) {
-        for facility in [Facility::Uprobes, Facility::Cookies] {
-            if let Some(reason) = facilities.missing(facility) {
-                plan.without.push(format!("go net/http: {reason}"));
-            }
-        }
+        plan_go(&mut plan, facilities, go);
     }
     plan
+}
+
+fn plan_go(plan: &mut Plan, facilities: &Facilities, go: Option<&Result<GoHttpPlan, String>>) {
+    let missing = [Facility::Uprobes, Facility::Cookies]
+        .into_iter()
+        .find_map(|facility| facilities.missing(facility));
+    match (missing, go) {
+        (Some(reason), _) => plan.without.push(format!("go net/http: {reason}")),
+        (None, Some(Err(reason))) => plan.without.push(format!("go net/http: {reason}")),
+        (None, Some(Ok(go))) if go.is_empty() => plan.without.push("go net/http: the program does not use it".into()),
+        (None, Some(Ok(go))) => {
+            plan.with.push("go net/http (uprobes)");
+            let reasons = go
+                .disabled
+                .iter()
+                .map(|off| format!("go net/http, {:?}: {}", off.feature, off.reason));
+            plan.without.extend(reasons);
+        }
+        (None, None) => {}
+    }
 }
 
 fn http1(facilities: &Facilities) -> Option<&'static str> {

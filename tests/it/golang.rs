@@ -1,6 +1,6 @@
 //! Go's net/http, traced inside stripped programs of several Go releases.
 
-use crate::support::{Span, Traced, check_account, free_port, in_file, until};
+use crate::support::{Span, Traced, account, binary, check_account, free_port, in_file, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -27,7 +27,7 @@ fn build(release: &str, folder: &Path) {
     );
 }
 
-fn start(release: &str) -> Traced {
+fn start(release: &str, options: &[&str]) -> Traced {
     let folder = TempDir::new().unwrap();
     build(release, folder.path());
     let port = free_port();
@@ -39,7 +39,7 @@ fn start(release: &str) -> Traced {
         "PATTERNS="
     };
     let server = ["env", patterns, "GODEBUG=httpmuxgo121=0", "./nethttp", &address];
-    let traced = Traced::start(folder, &[], &server, port);
+    let traced = Traced::start(folder, options, &server, port);
     // Its first requests are seen from the kernel side, until the probes inside are attached.
     until("a span from inside", || {
         traced.curl(&[], WARM_UP);
@@ -79,7 +79,7 @@ fn only<'a>(spans: &'a [Span], path: &str) -> &'a Span {
 }
 
 fn check_release(release: &str) {
-    let traced = start(release);
+    let traced = start(release, &[]);
     traced.curl(&[], "/hello/42?x=1");
     traced.curl(&["--data", "abc"], "/echo");
     traced.curl(&[], "/missing");
@@ -169,7 +169,7 @@ fn stripped_programs_of_several_releases_give_one_span_for_each_request() {
 
 #[test]
 fn requests_of_a_kept_connection_and_a_remote_parent() {
-    let traced = start("local");
+    let traced = start("local", &[]);
     let mut connection = TcpStream::connect(("127.0.0.1", traced.port)).unwrap();
     for request in 0..3 {
         write!(
@@ -200,4 +200,58 @@ fn requests_of_a_kept_connection_and_a_remote_parent() {
         assert_eq!(span.get("server.port"), "81", "{span:#?}");
         assert_eq!(span.get("user_agent.original"), "test", "{span:#?}");
     }
+}
+
+#[test]
+fn a_ring_that_is_too_small_loses_spans_and_counts_each() {
+    const REQUESTS: u64 = 500;
+    let traced = start("local", &["--ring-size", "4096"]);
+    // Nobody reads the ring meanwhile.
+    traced.signal(rustix::process::Signal::STOP);
+    let mut connection = TcpStream::connect(("127.0.0.1", traced.port)).unwrap();
+    let mut answer = [0; 4096];
+    for _ in 0..REQUESTS {
+        connection
+            .write_all(b"GET /hello/1 HTTP/1.1\r\nHost: test\r\n\r\n")
+            .unwrap();
+        assert!(connection.read(&mut answer).unwrap() > 0);
+    }
+    traced.signal(rustix::process::Signal::CONT);
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let lost = account(&log, "ring_full");
+    assert!(lost > 0, "{log}");
+    // What curl was answered during the warm-up may be among what was lost.
+    let kept = measured(spans).len() as u64;
+    assert!(kept < REQUESTS && kept + lost >= REQUESTS, "{kept} spans: {log}");
+}
+
+#[test]
+fn inspect_names_what_would_trace_a_go_program_and_shows_why() {
+    let traced = start("local", &[]);
+    until("the server in the list of processes", || {
+        let output = Command::new(binary("odigos"))
+            .args(["inspect", "-o", "json"])
+            .output()
+            .unwrap();
+        let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let server = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["service_name"] == "nethttp")?
+            .clone();
+        assert_eq!(server["language"], "go", "{server:#}");
+        assert!(
+            server["runtime_version"].as_str().unwrap().starts_with("1."),
+            "{server:#}"
+        );
+        let by = server["instrumented_by"].as_array().unwrap();
+        assert!(by.iter().any(|name| name == "go net/http (uprobes)"), "{server:#}");
+        let findings = server["findings"].as_array().unwrap();
+        let evident = |finding: &&serde_json::Value| !finding["evidence"].as_str().unwrap_or_default().is_empty();
+        assert_eq!(findings.iter().filter(evident).count(), findings.len(), "{server:#}");
+        Some(())
+    });
+    traced.finish();
 }

@@ -124,3 +124,29 @@ fn the_commands_own_exit_status_is_passed_on() {
         Program::start(Command::new(binary("odigos")).args(["run", "-o", "quiet", "--", "sh", "-c", "exit 7"]));
     assert_eq!(run.wait().code(), Some(7), "{}", run.log);
 }
+
+#[test]
+fn a_killed_run_leaves_its_command_running_and_the_next_one_traces_it() {
+    let folder = TempDir::new().unwrap();
+    let port = free_port();
+    let port_text = port.to_string();
+    let server = ["python3", "-m", "http.server", "--bind", "127.0.0.1", &port_text];
+    let traced = Traced::start(folder, &[], &server, port);
+    let left = traced.crash();
+    // The next run's own command has nothing to do with it.
+    let next = Traced::start(TempDir::new().unwrap(), &[], &["sleep", "600"], port);
+    next.curl(&[], "/after");
+    until("a span of the server that was left", || {
+        let spans = in_file(&next.file);
+        spans
+            .iter()
+            .any(|span| span.is_server() && span.get("url.path") == "/after")
+            .then_some(())
+    });
+    let (spans, log) = next.finish();
+    check_account(&log);
+    let server = spans.iter().find(|span| span.is_server()).unwrap();
+    let pid = rustix::process::Pid::from_raw(server.resource["process.pid"].parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    drop(left);
+}

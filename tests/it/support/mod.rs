@@ -6,4 +6,4 @@ mod traced;
 
 pub use program::{Program, binary, free_port, until};
 pub use spans::{Span, in_file};
-pub use traced::{Traced, check_account};
+pub use traced::{Traced, account, check_account};

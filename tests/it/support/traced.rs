@@ -14,7 +14,7 @@ pub struct Traced {
     pub port: u16,
     /// The test's own curl.
     pub curl: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Traced {
@@ -38,7 +38,7 @@ impl Traced {
             file,
             port,
             curl,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -56,6 +56,18 @@ impl Traced {
         );
     }
 
+    /// Stops the run as a debugger would, or lets it go on.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        self.run.signal(signal);
+    }
+
+    /// Ends the run at once, as a crash would; returns what its command goes on to use: the folder, and the pipe that is
+    /// its standard error.
+    pub fn crash(mut self) -> (TempDir, Program) {
+        self.run.kill();
+        (self.folder, self.run)
+    }
+
     /// Ends the run, and returns all spans and the loss account.
     pub fn finish(mut self) -> (Vec<Span>, String) {
         self.run.stop();
@@ -63,14 +75,19 @@ impl Traced {
     }
 }
 
-/// Seen by the kernel side = exported + dropped for a reason; and none was dropped.
+/// Every span that ended in the kernel was exported, or dropped and counted with the reason.
 pub fn check_account(log: &str) {
-    let value = |name: &str| -> u64 {
-        let found = log
-            .split([',', ':', '\n'])
-            .find_map(|part| part.trim().strip_prefix(name)?.trim().parse().ok());
-        found.unwrap_or_else(|| panic!("no {name} in the account:\n{log}"))
-    };
-    assert_eq!(value("seen "), value("emitted ") + value("unfinished "), "{log}");
-    assert_eq!(value("emitted "), value("exported ") + value("not_selected "), "{log}");
+    let value = |name: &str| account(log, name);
+    let dropped = value("ring_full") + value("state_full") + value("unreadable") + value("unfinished");
+    assert_eq!(value("seen"), value("emitted") + dropped, "{log}");
+    assert_eq!(value("emitted"), value("exported") + value("not_selected"), "{log}");
+}
+
+/// A count of the loss account.
+pub fn account(log: &str, name: &str) -> u64 {
+    let parts = log.split([',', ':', '\n']).map(str::trim);
+    let found = parts
+        .filter_map(|part| part.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        .next();
+    found.unwrap_or_else(|| panic!("no {name} in the account:\n{log}"))
 }
