@@ -1,7 +1,8 @@
 //! What would instrument a process, and why not: a pure decision over what an inspection and the kernel's facilities show.
 
 use probe_loader::plan::GoHttpPlan;
-use probe_loader::{Facilities, Facility};
+use probe_loader::table::Group;
+use probe_loader::{Facilities, Facility, http1_group};
 use runtime_inspect::{Inspection, Language};
 
 /// What is traced of a process, and what is not.
@@ -53,13 +54,9 @@ fn plan_go(plan: &mut Plan, facilities: &Facilities, go: Option<&Result<GoHttpPl
 }
 
 fn http1(facilities: &Facilities) -> Option<&'static str> {
-    if facilities.has(Facility::Fentry) {
-        Some("http/1 (fentry)")
-    } else if facilities.has(Facility::Kprobes) {
-        Some("http/1 (kprobe)")
-    } else if facilities.has(Facility::SyscallTracepoints) && facilities.has(Facility::TaskRegisters) {
-        Some("http/1 (syscalls)")
-    } else {
-        None
-    }
+    Some(match http1_group(facilities)? {
+        Group::Http1Fentry => "http/1 (fexit)",
+        Group::Http1Kprobe => "http/1 (kprobe)",
+        _ => "http/1 (syscalls)",
+    })
 }

@@ -14,6 +14,6 @@ pub mod table;
 mod uprobes;
 
 pub use facility::{Facilities, Facility};
-pub use object::{LoadError, Options};
+pub use object::{LoadError, Options, http1_group};
 pub use pins::FileId;
 pub use probes::{AttachError, Probes, Target};

@@ -202,7 +202,7 @@ pub(crate) fn kernel_has(function: &str) -> bool {
 }
 
 /// The way in which HTTP/1 is seen, the cheapest and most complete that the kernel offers.
-pub(crate) fn http1_group(facilities: &Facilities) -> Option<table::Group> {
+pub fn http1_group(facilities: &Facilities) -> Option<table::Group> {
     if facilities.has(Facility::Fentry) {
         Some(table::Group::Http1Fentry)
     } else if facilities.has(Facility::Kprobes) {

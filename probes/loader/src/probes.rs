@@ -228,10 +228,19 @@ impl Probes {
     }
 
     /// Detaches everything and accounts for what is still in progress; the maps stay.
+    ///
+    /// Each link takes the kernel tens of milliseconds to let go of. So that no exchange begins meanwhile of which only a
+    /// half would be seen, none may begin before the first is detached.
     pub fn detach(&mut self) -> Result<(), AttachError> {
+        self.links.retain(|(group, _)| *group != Group::Process);
+        for (pid, target) in self.targets()? {
+            let flags = target.flags & !Target::HTTP1 | Target::HTTP1_FINISH;
+            self.set_target(pid, Target { flags, ..target })?;
+        }
+        self.run("http1_flush_last")?;
         self.links.clear();
         self.binaries.clear();
-        self.run("http1_flush_last")
+        Ok(())
     }
 
     fn run(&self, name: &'static str) -> Result<(), AttachError> {
