@@ -16,4 +16,4 @@ pub mod selection;
 
 pub use agent::{AgentError, Collector, Config, Running};
 pub use golang::plan_of as plan_go;
-pub use selection::{GlobError, Selection};
+pub use selection::{GlobError, Named, Selection};

@@ -7,7 +7,7 @@ use crate::listening::Listeners;
 use crate::selection::{Candidate, Selection};
 use probe_loader::{Probes, Target};
 use probe_wire::process::{ProcessEvent, ProcessEventKind};
-use runtime_inspect::{InspectError, Inspector, Language};
+use runtime_inspect::{InspectError, Inspector, Language, facts};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -42,6 +42,8 @@ pub(crate) struct Processes {
 
 #[derive(Debug, Clone)]
 struct Process {
+    /// Tells it from a later process of the same id; `None` if it was gone before it could be looked at.
+    start_time: Option<u64>,
     description: Description,
     ports: BTreeSet<u16>,
     /// The entity as which it is traced.
@@ -75,7 +77,9 @@ impl Processes {
     /// Compares what is known with the processes that there are.
     pub(crate) fn rescan(&mut self, pids: &[u32], probes: &mut Probes, handover: &mut Handover) {
         let there: BTreeSet<u32> = pids.iter().copied().collect();
-        let gone: Vec<u32> = self.known.keys().filter(|pid| !there.contains(pid)).copied().collect();
+        let is_gone =
+            |(pid, process): &(&u32, &Process)| !there.contains(pid) || start_time(**pid) != process.start_time;
+        let gone: Vec<u32> = self.known.iter().filter(is_gone).map(|(pid, _)| *pid).collect();
         for pid in gone {
             self.forget(pid, probes);
         }
@@ -189,8 +193,10 @@ impl Processes {
         probes: &mut Probes,
         handover: &mut Handover,
     ) {
+        let start_time = start_time(pid);
         let candidate = Candidate {
             pid,
+            start_time,
             executable: &description.executable,
             ports: &ports,
         };
@@ -214,6 +220,7 @@ impl Processes {
         self.known.insert(
             pid,
             Process {
+                start_time,
                 description,
                 ports,
                 entity,
@@ -260,6 +267,12 @@ impl Processes {
         self.last_entity += 1;
         self.last_entity
     }
+}
+
+/// When the process began that has this id now.
+fn start_time(pid: u32) -> Option<u64> {
+    let process = facts::process::Process::open(pid).ok()?;
+    Some(process.start_time())
 }
 
 fn trace(pid: u32, target: Target, probes: &mut Probes) -> bool {

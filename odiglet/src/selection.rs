@@ -1,16 +1,26 @@
 //! Which processes are traced: a pure decision over what is known of one.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What a user asked for. Nothing named means everything.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    pids: BTreeSet<u32>,
+    /// When each named process began, by process id.
+    named: BTreeMap<u32, u64>,
     executables: Option<GlobSet>,
     ports: BTreeSet<u16>,
     excluded: Option<GlobSet>,
+}
+
+/// A process that a user named. Its id alone may belong to another one by the time it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Process id.
+    pub pid: u32,
+    /// When it began, in clock ticks since boot.
+    pub start_time: u64,
 }
 
 /// A glob that does not parse.
@@ -27,6 +37,8 @@ pub struct GlobError {
 pub struct Candidate<'a> {
     /// Process id.
     pub pid: u32,
+    /// When it began, in clock ticks since boot; `None` if it is gone already.
+    pub start_time: Option<u64>,
     /// The executable, as the process sees its path.
     pub executable: &'a Path,
     /// Ports of TCP that it listens on, as far as known.
@@ -35,9 +47,9 @@ pub struct Candidate<'a> {
 
 impl Selection {
     /// Checks the globs. One without a slash is compared with the executable's name, any other with its whole path.
-    pub fn new(pids: &[u32], executables: &[String], ports: &[u16], excluded: &[String]) -> Result<Self, GlobError> {
+    pub fn new(named: &[Named], executables: &[String], ports: &[u16], excluded: &[String]) -> Result<Self, GlobError> {
         Ok(Selection {
-            pids: pids.iter().copied().collect(),
+            named: named.iter().map(|process| (process.pid, process.start_time)).collect(),
             executables: globs("--exe", executables)?,
             ports: ports.iter().copied().collect(),
             excluded: globs("--exclude", excluded)?,
@@ -46,7 +58,7 @@ impl Selection {
 
     /// Whether a process may be traced before anything is known of it.
     pub fn takes_everything(&self) -> bool {
-        self.pids.is_empty() && self.executables.is_none() && self.ports.is_empty()
+        self.named.is_empty() && self.executables.is_none() && self.ports.is_empty()
     }
 
     /// Whether a process may turn out to be selected by what it executes, so that it must be traced from its first
@@ -75,12 +87,17 @@ impl Selection {
             return false;
         }
         self.takes_everything()
-            || self.pids.contains(&candidate.pid)
+            || self.names(candidate)
             || self
                 .executables
                 .as_ref()
                 .is_some_and(|globs| matches(globs, candidate.executable))
             || !self.ports.is_disjoint(candidate.ports)
+    }
+
+    fn names(&self, candidate: Candidate<'_>) -> bool {
+        let meant = self.named.get(&candidate.pid);
+        meant.is_some() && meant == candidate.start_time.as_ref()
     }
 }
 
@@ -117,19 +134,28 @@ fn matches(globs: &GlobSet, executable: &Path) -> bool {
 mod tests {
     use super::*;
 
+    /// When the processes of these tests began.
+    const BEGAN: u64 = 1000;
+
     fn check(selection: &Selection, pid: u32, executable: &str, ports: &[u16], expected: bool) {
         let ports = ports.iter().copied().collect();
         let candidate = Candidate {
             pid,
+            start_time: Some(BEGAN),
             executable: Path::new(executable),
             ports: &ports,
         };
         assert_eq!(selection.admits(candidate), expected, "{candidate:?} by {selection:?}");
     }
 
+    fn named(pid: u32, start_time: u64) -> Named {
+        Named { pid, start_time }
+    }
+
     fn selection(pids: &[u32], executables: &[&str], ports: &[u16], excluded: &[&str]) -> Selection {
         let owned = |globs: &[&str]| globs.iter().map(|glob| (*glob).to_owned()).collect::<Vec<_>>();
-        Selection::new(pids, &owned(executables), ports, &owned(excluded)).unwrap()
+        let named: Vec<Named> = pids.iter().map(|pid| named(*pid, BEGAN)).collect();
+        Selection::new(&named, &owned(executables), ports, &owned(excluded)).unwrap()
     }
 
     #[test]
@@ -148,6 +174,12 @@ mod tests {
         check(&some, 8, "/opt/shop/bin/server", &[], true);
         check(&some, 8, "/usr/sbin/apache2", &[443, 80], true);
         check(&some, 8, "/usr/sbin/nginx", &[80], false);
+    }
+
+    #[test]
+    fn a_process_that_took_over_the_id_of_a_named_one_is_not_selected() {
+        let earlier = Selection::new(&[named(7, BEGAN - 1)], &[], &[], &[]).unwrap();
+        check(&earlier, 7, "/bin/sh", &[], false);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::{Arguments, Output, UsageError};
 use collector_components::embed::{Destination, Form};
-use odiglet::Selection;
+use odiglet::{Named, Selection};
+use runtime_inspect::facts::process::{Process, ProcessError};
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -54,9 +55,9 @@ impl Settings {
             });
         let file = file.unwrap_or_default();
         let pids = [arguments.pid, file.pid].concat();
-        check_pids(&pids, &mut errors);
+        let named = named(&pids, &mut errors);
         let selection = Selection::new(
-            &pids,
+            &named,
             &[arguments.exe, file.exe].concat(),
             &[arguments.port, file.port].concat(),
             &[arguments.exclude, file.exclude].concat(),
@@ -118,12 +119,20 @@ fn read(path: &Path) -> Result<File, String> {
     serde_saphyr::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn check_pids(pids: &[u32], errors: &mut Vec<String>) {
+/// The processes that have these ids now, and no later ones.
+fn named(pids: &[u32], errors: &mut Vec<String>) -> Vec<Named> {
+    let mut found = Vec::new();
     for pid in pids {
-        if !Path::new("/proc").join(pid.to_string()).exists() {
-            errors.push(format!("--pid {pid}: no such process"));
+        match Process::open(*pid) {
+            Ok(process) => found.push(Named {
+                pid: *pid,
+                start_time: process.start_time(),
+            }),
+            Err(ProcessError::Gone { .. }) => errors.push(format!("--pid {pid}: no such process")),
+            Err(error) => errors.push(format!("--pid {pid}: {error}")),
         }
     }
+    found
 }
 
 /// `8MiB`, `512KiB` or bytes; a power of two, since the kernel's ring needs one.
