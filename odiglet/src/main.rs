@@ -5,12 +5,12 @@
 
 mod socket;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use kit::{Readiness, Termination};
 use odiglet::{Collector, Config, Running, Selection};
-use probe_loader::Facilities;
-use std::path::PathBuf;
+use probe_loader::{Facilities, facility};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -79,9 +79,23 @@ fn serve(arguments: Arguments) -> Result<()> {
     runtime.block_on(trace(arguments))
 }
 
+/// Pins live on a bpffs only; on anything else loading would fail half-way.
+fn make_ready_for_pins(pins: &Path) -> Result<()> {
+    let mounted = facility::mount_bpffs();
+    let parent = pins.ancestors().find(|path| path.exists());
+    let reason = mounted.err().map(|error| format!(": {error}")).unwrap_or_default();
+    ensure!(
+        parent.is_some_and(facility::is_bpffs),
+        "nothing can be pinned below {}, which is not on a bpffs{reason}",
+        pins.display()
+    );
+    Ok(())
+}
+
 async fn trace(arguments: Arguments) -> Result<()> {
     let selection = Selection::new(&[], &arguments.exe, &arguments.port, &arguments.exclude)?;
     let mut termination = Termination::install().context("cannot take over signals")?;
+    make_ready_for_pins(&arguments.pins)?;
     let (listener, _lock) = socket::listen(&arguments.socket)?;
     let config = Config {
         selection,

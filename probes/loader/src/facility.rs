@@ -158,7 +158,7 @@ pub struct Facilities {
 }
 
 impl Facilities {
-    /// Tries each facility. Mounts tracefs and bpffs where they are missing; leaves nothing attached.
+    /// Tries each facility. Mounts tracefs where it is missing; leaves nothing else mounted, and nothing attached.
     pub fn detect() -> Self {
         log::capture();
         let found = DESCRIPTIONS
@@ -193,7 +193,7 @@ fn try_facility(facility: Facility) -> Result<(), String> {
     match facility {
         Facility::Privileges => privileges(),
         Facility::Btf => exists("/sys/kernel/btf/vmlinux"),
-        Facility::Bpffs => mounted("/sys/fs/bpf", "bpf", BPF_FS_MAGIC),
+        Facility::Bpffs => try_bpffs(),
         Facility::Tracefs => mounted("/sys/kernel/tracing", "tracefs", TRACEFS_MAGIC),
         Facility::Ring => supported(libbpf_rs::MapType::RingBuf.is_supported()),
         Facility::Loop => helper(BPF_FUNC_loop),
@@ -216,6 +216,7 @@ fn try_facility(facility: Facility) -> Result<(), String> {
 
 /// A probe at its first byte is never hit: that is the ELF header, which nobody executes.
 const OWN_FILE: &str = "/proc/self/exe";
+const BPFFS: &str = "/sys/fs/bpf";
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 const TRACEFS_MAGIC: u64 = 0x7472_6163;
 /// Bits of CapEff (capabilities(7)).
@@ -245,8 +246,33 @@ fn exists(path: &str) -> Result<(), String> {
     }
 }
 
+/// Mounts the file system that holds pins, unless it is there.
+pub fn mount_bpffs() -> Result<(), String> {
+    mounted(BPFFS, "bpf", BPF_FS_MAGIC)
+}
+
+/// Whether pins can be made at this path.
+pub fn is_bpffs(path: &Path) -> bool {
+    is_of_kind(path, BPF_FS_MAGIC)
+}
+
+/// Only an agent that pins needs the mount, so that one made for a try is taken away again.
+fn try_bpffs() -> Result<(), String> {
+    let was_there = is_bpffs(Path::new(BPFFS));
+    mount_bpffs()?;
+    if was_there {
+        return Ok(());
+    }
+    rustix::mount::unmount(BPFFS, rustix::mount::UnmountFlags::empty())
+        .map_err(|error| format!("{BPFFS} was mounted for a try and cannot be unmounted: {error}"))
+}
+
+fn is_of_kind(path: &Path, magic: u64) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|found| found.f_type as u64 == magic)
+}
+
 fn mounted(path: &str, kind: &str, magic: u64) -> Result<(), String> {
-    let is_mounted = || rustix::fs::statfs(path).is_ok_and(|found| found.f_type as u64 == magic);
+    let is_mounted = || is_of_kind(Path::new(path), magic);
     if is_mounted() {
         return Ok(());
     }
