@@ -1,6 +1,7 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Set by the kernel while a producer still writes the record.
@@ -29,8 +30,10 @@ pub enum RingError {
 #[derive(Debug)]
 pub struct Ring {
     fd: OwnedFd,
-    consumer: Mapping,
+    consumer: Arc<Mapping>,
     producer: Mapping,
+    /// Where the next record to read begins; what lies before it and behind the ring's own position is kept.
+    next: usize,
     size: usize,
     page: usize,
 }
@@ -52,7 +55,8 @@ impl Ring {
             .map_err(|source| RingError::Map { part: "data", source })?;
         Ok(Ring {
             fd,
-            consumer,
+            next: consumer.counter(0).load(Ordering::Acquire),
+            consumer: Arc::new(consumer),
             producer,
             size,
             page,
@@ -67,7 +71,20 @@ impl Ring {
     /// Bytes that wait to be read.
     pub fn pending(&self) -> usize {
         let produced = self.producer.counter(0).load(Ordering::Acquire);
-        produced.wrapping_sub(self.consumer.counter(0).load(Ordering::Acquire))
+        produced.wrapping_sub(self.next)
+    }
+
+    /// Bytes that were read and are kept.
+    pub fn kept(&self) -> usize {
+        self.next.wrapping_sub(self.consumer.counter(0).load(Ordering::Acquire))
+    }
+
+    /// All that was read so far, to be released when it need not be kept any longer.
+    pub fn hold(&self) -> Hold {
+        Hold {
+            consumer: self.consumer.clone(),
+            end: self.next,
+        }
     }
 
     /// Hands each finished record to `on_record`, at most `limit` of them; returns how many there were.
@@ -75,10 +92,22 @@ impl Ring {
     /// A record is released only after `on_record` has returned, and again if it panics it is not released: the next
     /// reader sees it. Takes `&mut self` because a ring has one reader.
     pub fn read(&mut self, limit: usize, mut on_record: impl FnMut(&[u8])) -> usize {
+        let consumer = self.consumer.clone();
+        self.walk(limit, &mut on_record, |position| {
+            consumer.counter(0).store(position, Ordering::Release);
+        })
+    }
+
+    /// Like [`Ring::read`], but keeps the records in the ring, for the reader that comes after a crash of this one, until
+    /// a [`Hold`] of them is released.
+    pub fn read_kept(&mut self, limit: usize, mut on_record: impl FnMut(&[u8])) -> usize {
+        self.walk(limit, &mut on_record, |_| {})
+    }
+
+    fn walk(&mut self, limit: usize, on_record: &mut dyn FnMut(&[u8]), passed: impl Fn(usize)) -> usize {
         let mut count = 0;
-        let mut position = self.consumer.counter(0).load(Ordering::Acquire);
-        while count < limit && position != self.producer.counter(0).load(Ordering::Acquire) {
-            let offset = self.page + (position & (self.size - 1));
+        while count < limit && self.next != self.producer.counter(0).load(Ordering::Acquire) {
+            let offset = self.page + (self.next & (self.size - 1));
             let header = self.producer.header(offset).load(Ordering::Acquire);
             if header & BUSY != 0 {
                 break;
@@ -88,10 +117,25 @@ impl Ring {
                 on_record(self.producer.bytes(offset + RECORD_HEADER, length.min(self.size)));
                 count += 1;
             }
-            position = position.wrapping_add((length + RECORD_HEADER).next_multiple_of(8));
-            self.consumer.counter(0).store(position, Ordering::Release);
+            self.next = self.next.wrapping_add((length + RECORD_HEADER).next_multiple_of(8));
+            passed(self.next);
         }
         count
+    }
+}
+
+/// Records that were read and are kept in the ring.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    consumer: Arc<Mapping>,
+    end: usize,
+}
+
+impl Hold {
+    /// Lets the kernel write over these records and all before them.
+    pub fn release(&self) {
+        // Holds may be released in any order, from any thread; the position never goes back.
+        self.consumer.counter(0).fetch_max(self.end, Ordering::AcqRel);
     }
 }
 
@@ -144,7 +188,8 @@ impl Mapping {
     fn bytes(&self, offset: usize, length: usize) -> &[u8] {
         assert!(offset + length <= self.length, "record outside of the mapping");
         // SAFETY: in bounds by the assertion; the record is committed and the kernel does not write it before the
-        // consumer position has passed it, which only the holder of `&mut Ring` moves.
+        // consumer position has passed it, which only the holder of `&mut Ring` moves, and a `Hold`, which ends before
+        // whatever is being read.
         unsafe { std::slice::from_raw_parts(self.base.cast::<u8>().add(offset), length) }
     }
 }

@@ -12,6 +12,10 @@
 //! that thread, without a lock; the pipeline gets one payload a pass. When the pipeline has no room the thread waits, the
 //! ring fills, and the kernel counts what it drops.
 //!
+//! A record stays in the ring until its span was delivered, or counted as dropped: so what a killed collector had under way
+//! is read again by its successor. A span that was delivered in the moment of the crash is then delivered twice, as the
+//! same span with the same id.
+//!
 //! A lost connection loses nothing: the mapped ring is read on while the connection is made anew.
 
 mod clock;
@@ -20,6 +24,7 @@ mod context;
 mod entities;
 mod groups;
 pub mod http;
+mod kept;
 mod reader;
 mod source;
 mod spans;

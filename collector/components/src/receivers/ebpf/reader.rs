@@ -2,10 +2,11 @@
 
 use super::POLL;
 use super::connection::{Connection, ConnectionError, Next, Origin};
+use super::kept::Kept;
 use super::source::RingSource;
 use super::spans::Spans;
 use collector_engine::Output;
-use probe_ring::{Counters, Ring, RingError};
+use probe_ring::{Counters, Hold, Ring, RingError};
 use probe_wire::handover::{Message, VERSION};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -19,6 +20,9 @@ use std::time::{Duration, Instant};
 const PASS: usize = 2048;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
+/// So much of the ring is kept for what is under way, at most: less than the fill from which on the kernel wakes the reader
+/// (`wakeup_bytes` in probes/bpf), and little enough that a destination that is away leaves room for the others.
+const KEPT_PART: usize = 8;
 /// How long the drain waits for a record that a producer has reserved and not committed.
 const UNCOMMITTED_WAIT: Duration = Duration::from_millis(500);
 
@@ -57,6 +61,7 @@ pub(crate) struct Reader {
     link: Option<Connection>,
     retry: Retry,
     ring: Option<Ring>,
+    kept: Kept<Hold>,
     spans: Spans,
     source: Arc<RingSource>,
     output: Output,
@@ -89,6 +94,7 @@ impl Reader {
             link: None,
             retry: Retry::new(),
             ring: None,
+            kept: Kept::default(),
             spans: Spans::new(source.clone()),
             source,
             output,
@@ -164,7 +170,7 @@ impl Reader {
         let count = self
             .ring
             .as_mut()
-            .map_or(0, |ring| ring.read(PASS, |record| spans.record(record, now)));
+            .map_or(0, |ring| ring.read_kept(PASS, |record| spans.record(record, now)));
         self.spans.release(now, false);
         self.hand_on();
         if count < PASS {
@@ -173,11 +179,15 @@ impl Reader {
         count == PASS
     }
 
-    /// Waits while the pipeline has no room.
+    /// Waits while the pipeline has no room. What is handed on stays in the ring until it is delivered.
     fn hand_on(&mut self) {
-        if let Some(payload) = self.spans.take() {
+        let payload = self.spans.take();
+        let Some(ring) = &self.ring else { return };
+        let complete = !self.spans.holds_records();
+        if let Some(payload) = self.kept.pass(ring.hold(), complete, payload) {
             self.output.send_blocking(payload);
         }
+        self.kept.shrink(|| ring.kept() > ring.size() / KEPT_PART);
     }
 
     fn read_link(&mut self) -> Result<(), LinkError> {
@@ -211,10 +221,12 @@ impl Reader {
         let (Some(ring), Some(counters)) = (take(), take()) else {
             return Err(LinkError::NoDescriptors);
         };
-        let ring = Ring::map(ring, usize::try_from(ring_bytes).unwrap_or(usize::MAX))?;
         let counters = Counters::map(&counters)?;
-        // What the former ring still holds goes before what the new one brings. If they are one, this is only a pass.
+        // What the former ring still holds goes before what the new one brings. If they are one, this is only a pass, and
+        // the new mapping must not begin with what is under way.
         while self.read_ring() {}
+        self.kept.shrink(|| true);
+        let ring = Ring::map(ring, usize::try_from(ring_bytes).unwrap_or(usize::MAX))?;
         self.source.set_kernel(counters);
         // Edge-triggered: a ring that holds anything is always ready, and would be read record by record.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;

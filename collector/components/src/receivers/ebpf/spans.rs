@@ -134,6 +134,11 @@ impl Spans {
         }
     }
 
+    /// Whether records wait for the announcement of their entity.
+    pub fn holds_records(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// All spans so far, as one payload.
     pub fn take(&mut self) -> Option<Payload> {
         self.encoder.groups.take(&self.entities)
