@@ -1,17 +1,24 @@
 //! Wrong use and missing things: a clear message and the documented exit status, and nothing left attached.
 
-use crate::support::{Program, binary};
+use crate::support::servers::in_namespace;
+use crate::support::{Program, Traced, binary, check_account, free_port, in_file, until};
+use std::path::PathBuf;
 use std::process::Command;
+use tempfile::TempDir;
 
 /// Runs `odigos` with these arguments; it must fail with this status and say all of this.
 fn check(arguments: &[&str], status: i32, says: &[&str]) {
-    let mut run = Program::start(Command::new(binary("odigos")).args(arguments));
+    check_command(Command::new(binary("odigos")).args(arguments), status, says);
+}
+
+fn check_command(command: &mut Command, status: i32, says: &[&str]) {
+    let mut run = Program::start(command);
     let ended = run.wait();
-    assert_eq!(ended.code(), Some(status), "{arguments:?}: {}", run.log);
+    assert_eq!(ended.code(), Some(status), "{command:?}: {}", run.log);
     for text in says {
         assert!(
             run.log.contains(text),
-            "{arguments:?} does not say {text:?}:\n{}",
+            "{command:?} does not say {text:?}:\n{}",
             run.log
         );
     }
@@ -145,5 +152,92 @@ fn an_unreachable_endpoint_is_named_and_what_was_not_delivered_is_accounted_for(
         run.log.contains("export_failed"),
         "the loss is not accounted for:\n{}",
         run.log
+    );
+}
+
+/// What `odigos check` prints in a namespace that was prepared so, and its status.
+fn facilities(prepare: &str) -> (String, Option<i32>) {
+    let output = in_namespace(prepare)
+        .arg(binary("odigos"))
+        .arg("check")
+        .output()
+        .unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+const NO_BTF: &str = "mount -t tmpfs none /sys/kernel/btf";
+const NO_BPFFS: &str = "mount -t tmpfs none /sys/fs";
+
+#[test]
+fn a_kernel_without_btf_is_named_and_nothing_is_begun() {
+    let mut run = in_namespace(NO_BTF);
+    run.arg(binary("odigos"))
+        .args(["run", "--output", "quiet", "--", "true"]);
+    check_command(&mut run, 1, &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
+    let (table, status) = facilities(NO_BTF);
+    let line = table.lines().find(|line| line.starts_with("BTF")).unwrap();
+    assert!(line.contains("NO") && line.contains("does not exist"), "{table}");
+    assert_eq!(status, Some(1), "{table}");
+}
+
+#[test]
+fn without_a_bpffs_a_run_traces_all_the_same() {
+    let port = free_port();
+    let port_text = port.to_string();
+    let server = ["python3", "-m", "http.server", "--bind", "127.0.0.1", &port_text];
+    let mut odigos = in_namespace(NO_BPFFS);
+    odigos.arg(binary("odigos"));
+    let traced = Traced::start_by(odigos, TempDir::new().unwrap(), &[], &server, port);
+    traced.curl(&[], "/page");
+    until("the server's span", || {
+        in_file(&traced.file).iter().any(|span| span.is_server()).then_some(())
+    });
+    check_account(&traced.finish().1);
+    let (table, status) = facilities(NO_BPFFS);
+    let line = table.lines().find(|line| line.starts_with("bpffs")).unwrap();
+    assert!(
+        line.contains("NO") && line.contains("/sys/fs/bpf is not a bpf mount"),
+        "{table}"
+    );
+    assert_eq!(status, Some(0), "nothing that is needed is missing: {table}");
+}
+
+#[test]
+fn a_bpffs_that_was_mounted_for_a_look_at_the_kernel_is_not_left() {
+    let prepare = format!("{NO_BPFFS}; mkdir /sys/fs/bpf; {} check", binary("odigos").display());
+    let output = in_namespace(&prepare)
+        .args(["stat", "--file-system", "--format=%T", "/sys/fs/bpf"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("bpffs") && line.ends_with("yes")),
+        "{text}"
+    );
+    assert_eq!(text.lines().last(), Some("tmpfs"), "{text}");
+}
+
+#[test]
+fn an_agent_that_cannot_pin_says_so_and_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let check = |pins: PathBuf, prepare: &str, says: &[&str]| {
+        let mut odiglet = in_namespace(prepare);
+        odiglet.arg(binary("odiglet")).arg("--socket").arg(at("odiglet.sock"));
+        odiglet.args(["--port", "1", "--pins"]).arg(&pins);
+        check_command(&mut odiglet, 1, says);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            0,
+            "something is left"
+        );
+    };
+    check(at("pins"), "", &["is not on a bpffs", at("pins").to_str().unwrap()]);
+    let default = "/sys/fs/bpf/odigos";
+    check(
+        default.into(),
+        NO_BPFFS,
+        &[default, "not on a bpffs", "mounting it failed"],
     );
 }

@@ -1,11 +1,11 @@
 //! The agent and the collector as daemons of their own: what one leaves, its successor takes up.
 
-use crate::support::{Program, binary, free_port, in_file, until};
+use crate::support::load::{Connections, Steady};
+use crate::support::servers::{get, nginx, start, start_python};
+use crate::support::{Program, account, binary, free_port, in_file, until};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A node: its folder, its pins and what runs on it.
@@ -45,7 +45,11 @@ impl Node {
     }
 
     fn start_odiglet(&self) -> Program {
-        let mut odiglet = Program::start(&mut self.odiglet());
+        self.start_odiglet_with(LARGE_RING)
+    }
+
+    fn start_odiglet_with(&self, ring: &str) -> Program {
+        let mut odiglet = Program::start(self.odiglet().args(["--ring-size", ring]));
         odiglet.wait_for("ready");
         odiglet
     }
@@ -53,8 +57,8 @@ impl Node {
     fn start_collector(&self, file: &str) -> Program {
         let config = self.path("collector.yaml");
         let text = format!(
-            "receivers:\n  ebpf:\n    socket: {}\nexporters:\n  file:\n    path: {}\nservice:\n  pipelines:\n    traces:\n      \
-             receivers: [ebpf]\n      exporters: [file]\n",
+            "receivers:\n  ebpf:\n    socket: {}\nprocessors:\n  batch:\nexporters:\n  file:\n    path: {}\nservice:\n  \
+             pipelines:\n    traces:\n      receivers: [ebpf]\n      processors: [batch]\n      exporters: [file]\n",
             self.path("odiglet.sock").display(),
             self.path(file).display()
         );
@@ -68,29 +72,6 @@ impl Drop for Node {
         // Unlinking the pins detaches what a failed test has left.
         let _ = fs::remove_dir_all(&self.pins);
     }
-}
-
-fn get(port: u16, path: &str) {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(
-        connection,
-        "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.0 404"), "{answer}");
-}
-
-fn start_server(port: u16) -> Program {
-    let mut command = Command::new("python3");
-    let server = Program::start(
-        command
-            .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
-            .stdout(Stdio::null()),
-    );
-    until("the server listens", || TcpStream::connect(("127.0.0.1", port)).ok());
-    server
 }
 
 fn served(files: &[PathBuf], prefix: &str) -> Vec<String> {
@@ -107,7 +88,7 @@ fn served(files: &[PathBuf], prefix: &str) -> Vec<String> {
 fn requests_while_agent_and_collector_are_dead_are_reported_by_their_successors() {
     let node = Node::new();
     let port = node.port;
-    let _server = start_server(port);
+    let _server = start_python(port);
     let files = [node.path("first.jsonl"), node.path("second.jsonl")];
     let mut odiglet = node.start_odiglet();
     let mut collector = node.start_collector("first.jsonl");
@@ -147,4 +128,155 @@ fn a_second_agent_is_refused_and_names_the_lock() {
         second.log
     );
     assert!(first.stop().success(), "{}", first.log);
+}
+
+/// About as many requests a second as a busy service of a node has.
+const PER_SECOND: u64 = 2_000;
+/// What the paths of the load begin with.
+const LOAD: &str = "/load/";
+const LARGE_RING: &str = "8388608";
+
+/// A node with an nginx that is asked all the time, from when the agent is ready, and the files of all collectors so far.
+struct Busy {
+    node: Node,
+    ring: &'static str,
+    _server: Program,
+    load: Steady,
+    files: Vec<PathBuf>,
+}
+
+impl Busy {
+    fn start(ring: &'static str) -> (Self, Program) {
+        let node = Node::new();
+        let command = nginx(node.folder.path(), node.port);
+        let server = start(Command::new(&command[0]).args(&command[1..]), node.port);
+        let odiglet = node.start_odiglet_with(ring);
+        let busy = Busy {
+            load: Steady::start(Connections::open(node.port, LOAD, 50), PER_SECOND),
+            ring,
+            _server: server,
+            files: Vec::new(),
+            node,
+        };
+        (busy, odiglet)
+    }
+
+    fn start_odiglet(&self) -> Program {
+        self.node.start_odiglet_with(self.ring)
+    }
+
+    fn start_collector(&mut self) -> Program {
+        let name = format!("{}.jsonl", self.files.len());
+        self.files.push(self.node.path(&name));
+        self.node.start_collector(&name)
+    }
+
+    /// Waits until so many more spans are in the newest file.
+    fn wait_for_spans(&self, more: usize) {
+        let file = self.files.last().unwrap();
+        let before = count_spans(file);
+        until("more spans", || (count_spans(file) >= before + more).then_some(()));
+    }
+
+    /// Waits until so many more requests were answered.
+    fn wait_for_requests(&self, more: u64) {
+        let before = self.load.answered();
+        until("more requests", || {
+            (self.load.answered() >= before + more).then_some(())
+        });
+    }
+
+    /// Ends everything; returns the ids of the spans of each request, and the last collector's account.
+    fn finish(self, mut odiglet: Program, mut collector: Program) -> (Vec<Vec<String>>, String) {
+        let requests = self.load.stop();
+        collector.stop();
+        odiglet.stop();
+        let clean = self.node.odiglet().arg("clean").status().unwrap();
+        assert!(clean.success() && !self.node.pins.exists());
+        let mut ids = vec![Vec::new(); requests as usize];
+        for span in self.files.iter().flat_map(|file| in_file(file)) {
+            let number = span.get("url.path").strip_prefix(LOAD).unwrap();
+            ids[number.parse::<usize>().unwrap()].push(span.span_id);
+        }
+        (ids, collector.log.clone())
+    }
+}
+
+fn count_spans(file: &Path) -> usize {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.matches("\"spanId\"").count()
+}
+
+/// Returns how many requests have no span; none has two different ones. A collector that is killed between writing and
+/// saying so leaves the very same span to be written again: the same by its id.
+fn missing(ids: &[Vec<String>]) -> usize {
+    let twice: Vec<_> = ids.iter().filter(|ids| ids.iter().any(|id| *id != ids[0])).collect();
+    assert!(twice.is_empty(), "requests with two different spans: {twice:?}");
+    ids.iter().filter(|ids| ids.is_empty()).count()
+}
+
+#[test]
+fn killing_the_agent_under_load_loses_nothing() {
+    let (mut busy, mut odiglet) = Busy::start(LARGE_RING);
+    let collector = busy.start_collector();
+    busy.wait_for_spans(1000);
+    odiglet.kill();
+    busy.wait_for_spans(1000);
+    let odiglet = busy.start_odiglet();
+    busy.wait_for_spans(1000);
+    let (ids, log) = busy.finish(odiglet, collector);
+    assert_eq!(missing(&ids), 0, "of {} requests: {log}", ids.len());
+}
+
+#[test]
+fn killing_the_collector_under_load_loses_nothing() {
+    let (mut busy, odiglet) = Busy::start(LARGE_RING);
+    let mut collector = busy.start_collector();
+    for _ in 0..3 {
+        busy.wait_for_spans(1000);
+        // Not just after a write: some spans are under way.
+        busy.wait_for_requests(100);
+        collector.kill();
+        busy.wait_for_requests(1000);
+        collector = busy.start_collector();
+    }
+    busy.wait_for_spans(1000);
+    let (ids, log) = busy.finish(odiglet, collector);
+    assert_eq!(missing(&ids), 0, "of {} requests: {log}", ids.len());
+}
+
+#[test]
+fn killing_agent_and_collector_under_load_loses_nothing() {
+    let (mut busy, mut odiglet) = Busy::start(LARGE_RING);
+    let mut collector = busy.start_collector();
+    busy.wait_for_spans(1000);
+    busy.wait_for_requests(100);
+    odiglet.kill();
+    collector.kill();
+    busy.wait_for_requests(2000);
+    let odiglet = busy.start_odiglet();
+    let collector = busy.start_collector();
+    busy.wait_for_spans(3000);
+    let (ids, log) = busy.finish(odiglet, collector);
+    assert_eq!(missing(&ids), 0, "of {} requests: {log}", ids.len());
+}
+
+#[test]
+fn what_a_full_ring_loses_while_both_are_dead_is_counted() {
+    // Small enough to be filled soon, and large enough to keep what is under way in an eighth of it.
+    let (mut busy, mut odiglet) = Busy::start("2097152");
+    let mut collector = busy.start_collector();
+    busy.wait_for_spans(1000);
+    odiglet.kill();
+    collector.kill();
+    // Far more than the ring holds: a record has more than 200 bytes.
+    busy.wait_for_requests(12_000);
+    let odiglet = busy.start_odiglet();
+    let collector = busy.start_collector();
+    busy.wait_for_spans(1000);
+    let (ids, log) = busy.finish(odiglet, collector);
+    let lost = account(&log, "ring_full");
+    assert!(lost > 0, "{log}");
+    assert_eq!(account(&log, "seen"), ids.len() as u64, "{log}");
+    assert_eq!(missing(&ids) as u64, lost, "{log}");
 }

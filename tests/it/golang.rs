@@ -1,9 +1,9 @@
 //! Go's net/http, traced inside stripped programs of several Go releases.
 
+use crate::support::servers::build_go;
 use crate::support::{Span, Traced, account, binary, check_account, free_port, in_file, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -11,25 +11,9 @@ use tempfile::TempDir;
 const RELEASES: [&str; 4] = ["local", "go1.24.6", "go1.22.12", "go1.19.13"];
 const SCOPE: &str = "io.odigos.go.net_http";
 
-fn build(release: &str, folder: &Path) {
-    let output = Command::new("go")
-        .args(["build", "-ldflags=-s -w", "-o"])
-        .arg(folder.join("nethttp"))
-        .arg("main.go")
-        .env("GOTOOLCHAIN", release)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/go/nethttp"))
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{release}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
 fn start(release: &str, options: &[&str]) -> Traced {
     let folder = TempDir::new().unwrap();
-    build(release, folder.path());
+    build_go("nethttp", release, "-s -w", &folder.path().join("nethttp"));
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
     // Releases before 1.22 take a pattern for a path; later ones are told so by the module's old version.

@@ -6,7 +6,9 @@
 mod bad_input;
 mod daemon;
 mod golang;
+mod hostile;
 mod probes;
 mod processes;
 mod run;
 mod support;
+mod volume;

@@ -1,9 +1,11 @@
 //! What the tests share: the product's binaries, programs that end with the test, and the spans in an exported file.
 
+pub mod load;
 mod program;
+pub mod servers;
 mod spans;
 mod traced;
 
-pub use program::{Program, binary, free_port, until};
+pub use program::{PATIENCE, Program, binary, free_port, until};
 pub use spans::{Span, in_file};
 pub use traced::{Traced, account, check_account};

@@ -19,10 +19,14 @@ pub struct Traced {
 
 impl Traced {
     pub fn start(folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
+        Traced::start_by(Command::new(binary("odigos")), folder, options, server, port)
+    }
+
+    /// The same, where `odigos` is a command that begins with the binary or ends with it.
+    pub fn start_by(mut command: Command, folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
         let file = folder.path().join("spans.jsonl");
         let curl = folder.path().join("curl");
         fs::copy("/usr/bin/curl", &curl).unwrap();
-        let mut command = Command::new(binary("odigos"));
         command
             .args(["run", "--output", "quiet", "--export"])
             .arg(format!("file:{}", file.display()));
@@ -69,9 +73,15 @@ impl Traced {
     }
 
     /// Ends the run, and returns all spans and the loss account.
-    pub fn finish(mut self) -> (Vec<Span>, String) {
+    pub fn finish(self) -> (Vec<Span>, String) {
+        let (log, _folder, file) = self.end();
+        (in_file(&file), log)
+    }
+
+    /// Ends the run; returns the loss account and the file of the spans, in its folder.
+    pub fn end(mut self) -> (String, TempDir, PathBuf) {
         self.run.stop();
-        (in_file(&self.file), self.run.log.clone())
+        (self.run.log.clone(), self.folder, self.file)
     }
 }
 
