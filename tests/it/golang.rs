@@ -70,13 +70,17 @@ fn check_release(release: &str) {
     traced.curl(&[], "/fail");
     traced.curl(&["--head"], "/empty");
     traced.curl(&[], "/big?size=1048576");
+    let megabyte = traced.file.with_file_name("megabyte");
+    std::fs::write(&megabyte, vec![b'x'; 1 << 20]).unwrap();
+    let data = format!("@{}", megabyte.display());
+    traced.curl(&["--header", "Expect: 100-continue", "--data-binary", &data], "/upload");
     let target = format!("127.0.0.1:{}", traced.port);
     let calls = ["/call", "/call/goroutine", "/call/pool"];
     for (index, call) in calls.iter().enumerate() {
         traced.curl(&[], &format!("{call}?to={target}/hello/{index}"));
     }
-    // Six plain requests; three with a request of their own, which this server answers too.
-    let expected = 6 + 3 * 3;
+    // Seven plain requests; three with a request of their own, which this server answers too.
+    let expected = 7 + 3 * 3;
     until(&format!("{expected} spans of {release}"), || {
         (measured(in_file(&traced.file)).len() >= expected).then_some(())
     });
@@ -113,6 +117,9 @@ fn check_servers(spans: &[Span], release: &str) {
     assert_eq!(echo.get("http.request.method"), "POST", "{echo:#?}");
     assert_eq!(echo.get("http.request.body.size"), "3", "{echo:#?}");
     assert_eq!(echo.get("http.response.body.size"), "3", "{echo:#?}");
+    let upload = only(spans, "/upload");
+    assert_eq!(upload.get("http.request.body.size"), "1048576", "{upload:#?}");
+    assert_eq!(upload.get("http.response.status_code"), "200", "{upload:#?}");
     assert_eq!(only(spans, "/missing").get("http.response.status_code"), "404");
     assert_eq!(
         only(spans, "/missing").status,

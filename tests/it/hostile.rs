@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 use tempfile::TempDir;
 
 /// `odigos run` of these processes only, with its spans in a file.
@@ -49,11 +48,15 @@ impl Run {
 }
 
 fn inspect(pid: u32) -> Value {
-    let output = Command::new(binary("odigos"))
+    // Whatever blocks it is to fail the test, not to hang it.
+    let output = Command::new("timeout")
+        .arg(PATIENCE.as_secs().to_string())
+        .arg(binary("odigos"))
         .args(["inspect", "-o", "json", "--pid", &pid.to_string()])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", output.status);
     serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].take()
 }
 
@@ -237,7 +240,6 @@ fn fifos_in_place_of_the_files_of_a_process_block_nobody() {
     let mut bind = Command::new("nsenter");
     bind.args(["--mount", "--target", &pid.to_string(), "mount", "--all", "--fstab"]);
     assert!(bind.arg(folder.path().join("fstab")).status().unwrap().success());
-    let began = Instant::now();
     let seen = inspect(pid);
     assert!(seen.to_string().contains("not a regular file but a FIFO"), "{seen:#}");
     assert_eq!(seen["language"], "python", "{seen:#}");
@@ -245,8 +247,7 @@ fn fifos_in_place_of_the_files_of_a_process_block_nobody() {
     get(port, "/fifo");
     run.wait_for("/fifo");
     run.finish();
-    assert!(began.elapsed() < PATIENCE, "something waited for a writer");
-    get(port, "/after");
+    assert!(get(port, "/after").contains("404"), "the server is harmed");
 }
 
 /// Starts a server that gets this process id. Whoever else starts processes may be faster, hence the tries.
@@ -287,7 +288,7 @@ fn a_process_that_takes_over_the_id_of_a_traced_one_is_not_traced() {
     let (spans, _) = run.finish();
     let of_successor: Vec<&Span> = spans
         .iter()
-        .filter(|span| span.get("server.port") == successor_port.to_string())
+        .filter(|span| span.get("url.path").starts_with("/second"))
         .collect();
     assert!(of_successor.is_empty(), "{of_successor:#?}");
     assert_eq!(spans.len(), 2, "{spans:#?}");

@@ -22,7 +22,7 @@ impl Traced {
         Traced::start_by(Command::new(binary("odigos")), folder, options, server, port)
     }
 
-    /// The same, where `odigos` is a command that begins with the binary or ends with it.
+    /// The same, where the binary is run by a command that ends with it.
     pub fn start_by(mut command: Command, folder: TempDir, options: &[&str], server: &[&str], port: u16) -> Self {
         let file = folder.path().join("spans.jsonl");
         let curl = folder.path().join("curl");

@@ -75,6 +75,7 @@ func routes(jobs chan<- job) http.Handler {
 	handle := func(route string, handler http.HandlerFunc) { mux.HandleFunc(route, handler) }
 	handle(pattern("GET /hello/{id}", "/hello/"), func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello\n") })
 	handle("/echo", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	handle("/upload", func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
 	handle("/empty", func(w http.ResponseWriter, r *http.Request) {})
 	handle("/fail", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "failed", 500) })
 	handle("/panic", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) })
