@@ -86,8 +86,6 @@ pub struct Inspection {
     pub exe: String,
     /// Whether that file has been deleted or replaced since.
     pub exe_deleted: bool,
-    /// Its arguments.
-    pub cmdline: Vec<String>,
     /// What it runs on; `None` if no detector knows it.
     pub language: Option<Language>,
     /// Version of the language's runtime, or of its compiler where there is no runtime.
@@ -187,7 +185,6 @@ impl Inspector {
             start_time: process.start_time(),
             exe: facts.exe,
             exe_deleted,
-            cmdline: facts.cmdline,
             language: detection.map(|detection| detection.language),
             runtime_version,
             libc,

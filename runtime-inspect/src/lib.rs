@@ -7,13 +7,15 @@
 //!
 //! Everything read here comes from a process that may be hostile, so every allocation is bounded by the file's size and
 //! by a constant, and every failure is a typed error. This crate never executes a file of a target, never follows a
-//! link out of a target's root, and never prints the value of an environment variable.
+//! link out of a target's root, and shows neither a secret of a command line nor the value of an environment variable,
+//! but for those that name the service.
 #![forbid(unsafe_code)]
 
 pub mod detect;
 pub mod facts;
 pub mod go;
 mod inspector;
+mod secrets;
 mod versions;
 
 pub use detect::{Agent, Language, Libc};

@@ -1,6 +1,7 @@
 //! The name under which a process's telemetry is filed, when its owner has not been asked.
 
 use super::{Detection, Language, ProcessFacts, base_name};
+use crate::secrets;
 
 /// The name and what it was taken from: the OpenTelemetry variables first (environment variable specification,
 /// `OTEL_SERVICE_NAME` before `OTEL_RESOURCE_ATTRIBUTES`), then what the runtime was told to run, then the program.
@@ -30,7 +31,11 @@ fn from_program(facts: &ProcessFacts) -> Option<(String, String)> {
 
 /// What an interpreter runs: a jar or main class, a script, a module, an assembly.
 fn from_arguments(facts: &ProcessFacts, language: Language) -> Option<(String, String)> {
-    let arguments = facts.cmdline.get(1..)?;
+    // The name goes into every span, and what it was taken from before a person's eyes. What is masked as a whole is some
+    // option's value, not what is run.
+    let mut arguments = secrets::masked_arguments(facts.cmdline.get(1..)?);
+    arguments.retain(|argument| argument != secrets::MASK);
+    let arguments = arguments.as_slice();
     match language {
         Language::Java => java(arguments),
         Language::JavaScript => script(arguments, &NODE_VALUES, &["-e", "--eval", "-p", "--print"]),
@@ -204,6 +209,11 @@ mod tests {
     use crate::facts::environment::Environment;
 
     fn check(language: Language, environment: &str, cmdline: &str, expected: &str) {
+        let (name, evidence) = named(language, environment, cmdline);
+        assert_eq!(name, expected, "{cmdline}: {evidence}");
+    }
+
+    fn named(language: Language, environment: &str, cmdline: &str) -> (String, String) {
         let facts = ProcessFacts {
             exe: "/usr/bin/program".to_owned(),
             cmdline: cmdline.split(' ').map(str::to_owned).collect(),
@@ -212,8 +222,7 @@ mod tests {
             program: Err(ElfError::NotElf),
         };
         let detection = Detection::new(language, "", Vec::new());
-        let (name, evidence) = service_name(&facts, Some(&detection)).unwrap();
-        assert_eq!(name, expected, "{cmdline}: {evidence}");
+        service_name(&facts, Some(&detection)).unwrap()
     }
 
     #[test]
@@ -278,5 +287,23 @@ mod tests {
         check(Language::Ruby, "", "ruby -I lib bin/rails", "rails");
         check(Language::Php, "", "php -d a=b worker.php", "worker");
         check(Language::Go, "", "whatever --flag x", "program");
+    }
+
+    #[test]
+    fn no_secret_of_the_command_line_is_in_a_name_or_its_evidence() {
+        for (language, cmdline, expected) in [
+            (
+                Language::JavaScript,
+                "node https://me:hunter2@host/index.js",
+                "***@host",
+            ),
+            (Language::Java, "java -jar https://hunter2@host/shop.jar", "shop"),
+            (Language::Python, "python3 --token hunter2 pay.py", "pay"),
+            (Language::Ruby, "ruby app.rb --password=hunter2", "app"),
+        ] {
+            let (name, evidence) = named(language, "", cmdline);
+            assert_eq!(name, expected, "{cmdline}: {evidence}");
+            assert!(!evidence.contains("hunter2"), "{cmdline}: {evidence}");
+        }
     }
 }

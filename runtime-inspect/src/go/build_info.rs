@@ -3,7 +3,7 @@
 //! Format: `debug/buildinfo` of the Go source. A 32-byte header at a 16-byte boundary, then (Go 1.18 and later) two
 //! strings with a varint length, or (before) pointers to two Go strings.
 
-use crate::facts::elf::{ElfError, ElfFile};
+use crate::facts::elf::{ElfError, ElfFile, word};
 use crate::go::relocations::Relocations;
 
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
@@ -153,7 +153,7 @@ fn pointed_texts(elf: &ElfFile, vaddr: u64, header: &[u8]) -> Result<Texts, ElfE
     }
     let relocations = Relocations::read(elf)?;
     let string = |offset: u64, limit: u64| {
-        let at = relocations.pointer(vaddr + offset, le_u64(header, offset as usize));
+        let at = relocations.pointer(vaddr + offset, word(header, offset as usize));
         go_string(elf, &relocations, at, limit)
     };
     let Some(version) = string(16, MAX_VERSION) else {
@@ -165,17 +165,11 @@ fn pointed_texts(elf: &ElfFile, vaddr: u64, header: &[u8]) -> Result<Texts, ElfE
 
 fn go_string(elf: &ElfFile, relocations: &Relocations, at: u64, limit: u64) -> Option<Vec<u8>> {
     let header = elf.read_vaddr(at, 16, "a Go string").ok()?;
-    let (data, len) = (relocations.pointer(at, le_u64(&header, 0)), le_u64(&header, 8));
+    let (data, len) = (relocations.pointer(at, word(&header, 0)), word(&header, 8));
     if len > limit {
         return None;
     }
     elf.read_vaddr(data, len, "a Go string").ok()
-}
-
-fn le_u64(bytes: &[u8], at: usize) -> u64 {
-    let mut value = [0; 8];
-    value.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(value)
 }
 
 /// The module text lies between two 16-byte sentinels.

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use crate::facts::elf::{ElfError, ElfFile, Machine};
+use crate::facts::elf::{ElfError, ElfFile, Machine, word};
 
 /// Two million relocations of 24 bytes; the largest Go programs have a few hundred thousand.
 const MAX_TABLE: u64 = 48 << 20;
@@ -82,10 +82,4 @@ fn relative_type(machine: Machine) -> u64 {
         elf::R_X86_64_RELATIVE
     };
     u64::from(kind)
-}
-
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut value = [0; 8];
-    value.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(value)
 }

@@ -59,9 +59,11 @@ fn the_variables_of_a_service_name_come_before_the_program() {
 }
 
 #[test]
-fn no_value_of_a_variable_is_in_a_debug_text() {
+fn neither_a_variables_value_nor_an_argument_is_in_a_debug_text() {
     let program = compiled("c-plain", &["gcc"], "wait.c");
-    let inspection = Running::ready(Command::new(program).env("SHOP_TOKEN", "hunter2")).inspect();
+    let mut command = Command::new(program);
+    command.env("SHOP_TOKEN", "hunter2").arg("--password=hunter2");
+    let inspection = Running::ready(&mut command).inspect();
     assert_eq!(inspection.environment.get("SHOP_TOKEN"), Some("hunter2"));
     let text = format!("{inspection:?}");
     assert!(text.contains("SHOP_TOKEN") && !text.contains("hunter2"), "{text}");

@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use super::{ElfError, ElfFile, Machine, Segment, c_string};
+use super::{ElfError, ElfFile, Machine, Segment, c_string, word};
 use crate::go::build_info::{self, BuildInfo};
 
 const MAX_DYNAMIC: u64 = 64 << 10;
@@ -194,10 +194,4 @@ fn rust_commit(elf: &ElfFile) -> Option<String> {
         })
     });
     found.ok().flatten()
-}
-
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut value = [0; 8];
-    value.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(value)
 }

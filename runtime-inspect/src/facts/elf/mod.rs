@@ -451,3 +451,10 @@ pub(crate) fn c_string(bytes: &[u8], start: usize) -> Option<String> {
     let end = memchr::memchr(0, rest).unwrap_or(rest.len());
     Some(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
+
+/// The little-endian word at `at`, which the caller knows to be there.
+pub(crate) fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut value = [0; 8];
+    value.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(value)
+}
