@@ -3,7 +3,9 @@
 #   usage: scripts/bench.sh [WORD...]     words choose among the benchmarks of tests/bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/root.sh
+source scripts/root.sh
 
 scripts/setup.sh build test
 [ $# -gt 0 ] || cargo bench --quiet --locked --package collector-components --bench '*'
-cargo bench --quiet --locked --package odigos-tests --bench '*' -- "$@"
+cargo_as_root bench --quiet --locked --package odigos-tests --bench '*' -- "$@"

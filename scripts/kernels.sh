@@ -2,6 +2,9 @@
 # Fetches the kernel images that the virtual machine tests boot: Debian's cloud kernels, unpacked, not installed.
 # A series that is there already is left as it is; remove its directory to get its newest version.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/root.sh
+source scripts/root.sh
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/odigos-dev/kernels"
 
@@ -19,26 +22,25 @@ newest() {
 update_once() {
   [ -z "$updated" ] || return 0
   updated=yes
-  local sudo=
-  [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get -q -o DPkg::Lock::Timeout=600 update || echo "kernels: some of apt's lists could not be fetched" >&2
+  as_root apt-get -q -o DPkg::Lock::Timeout=600 update || echo "kernels: some of apt's lists could not be fetched" >&2
 }
 
-# Downloads in a directory of its own, where apt's unprivileged downloader may write, and keeps only the image.
+# Downloads in a directory of its own, where apt's unprivileged downloader may write, and keeps only the image. Each step
+# says whether it worked, since errexit is off in a function whose failure is asked for.
 fetch() {
-  local package="$1" target="$2" scratch
+  local package="$1" target="$2" scratch status=0
   scratch="$(mktemp -d)"
   chmod 755 "$scratch"
   [ "$(id -u)" != 0 ] || chown _apt "$scratch"
   (
-    cd "$scratch"
-    apt-get -q download "$package"
-    dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*'
-  )
-  mkdir -p "$target"
-  mv "$scratch"/boot/vmlinuz-* "$target/vmlinuz.new"
-  mv "$target/vmlinuz.new" "$target/vmlinuz"
+    cd "$scratch" &&
+      apt-get -q download "$package" &&
+      dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*'
+  ) && mkdir -p "$target" &&
+    mv "$scratch"/boot/vmlinuz-* "$target/vmlinuz.new" &&
+    mv "$target/vmlinuz.new" "$target/vmlinuz" || status=1
   rm -rf "$scratch"
+  return "$status"
 }
 
 for series in 6.1 6.12; do

@@ -5,13 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 source scripts/packages.sh
+# shellcheck source=scripts/root.sh
+source scripts/root.sh
 
 fail() { echo "setup: $*" >&2; exit 1; }
-
-# As root where we are root; otherwise by sudo, which may ask for a password.
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
 
 # Waits for another apt instead of failing, and asks no questions.
 apt() {
@@ -61,6 +58,7 @@ done
 if [ "${#missing[@]}" -gt 0 ]; then
   command -v apt-get >/dev/null || fail "apt-get is missing; install by hand what provides: ${missing[*]}"
   echo "setup: installing ${missing[*]}"
+  can_be_root || fail "that needs root, and there is no sudo: install them by hand, or run this as root"
   # One source of several that cannot be reached is no reason to stop: the lists of the others are there.
   apt update || echo "setup: some of apt's lists could not be fetched" >&2
   without_services apt install --no-install-recommends "${missing[@]}"

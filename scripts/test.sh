@@ -2,6 +2,8 @@
 # Every check and every test, each stage with the time it took; the first stage that fails ends the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/root.sh
+source scripts/root.sh
 
 times=()
 stage() {
@@ -14,6 +16,6 @@ stage() {
 
 stage setup scripts/setup.sh build test vm
 stage lint scripts/lint.sh
-stage test cargo test --locked --workspace
-stage vmtests cargo run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12
+stage test cargo_as_root test --locked --workspace
+stage vmtests cargo_as_root run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12
 printf '== %s\n' "${times[@]}"
