@@ -29,6 +29,7 @@
 //! ```
 
 use crate::COMPONENTS;
+use crate::exporters::{otlp, otlphttp};
 use collector_config::{Errors, Node};
 use collector_engine::{Descriptors, Engine, Plan, StartError};
 use std::os::fd::OwnedFd;
@@ -68,7 +69,7 @@ pub enum Form {
 
 /// Why a destination could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is not a destination; it must be otlp://HOST:PORT, otlphttp://HOST:PORT, file:PATH or stdout")]
+#[error("{0}")]
 pub struct DestinationError(String);
 
 /// Why the embedded collector could not start.
@@ -85,29 +86,23 @@ pub enum EmbedError {
 impl Destination {
     /// Reads `otlp://HOST:PORT`, `otlphttp://HOST:PORT[/PATH]`, `file:PATH` or `stdout`.
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
-        let wrong = || DestinationError(text.to_owned());
-        let given = |rest: &str| {
-            if rest.is_empty() {
-                Err(wrong())
-            } else {
-                Ok(rest.to_owned())
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let destination = match (kind, rest.strip_prefix("//").unwrap_or(rest)) {
+            ("stdout", "") => Ok(Destination::Terminal(Form::Auto)),
+            ("file", path) if !path.is_empty() => Ok(Destination::File(path.into())),
+            ("otlp", host) if rest.starts_with("//") => {
+                otlp::endpoint(host).map(|_| Destination::Otlp(host.trim_end_matches('/').to_owned()))
             }
+            ("otlphttp", host) if rest.starts_with("//") => {
+                let url = format!("http://{}", host.trim_end_matches('/'));
+                otlphttp::traces_url(&url).map(|_| Destination::OtlpHttp(url))
+            }
+            _ => Err("must be otlp://HOST:PORT, otlphttp://HOST:PORT, file:PATH or stdout".to_owned()),
         };
-        match text.split_once(':') {
-            None if text == "stdout" => Ok(Destination::Terminal(Form::Auto)),
-            Some(("file", path)) => {
-                given(path.strip_prefix("//").unwrap_or(path)).map(|path| Destination::File(path.into()))
-            }
-            Some(("otlp", rest)) => {
-                let host = rest.strip_prefix("//").ok_or_else(wrong)?;
-                given(host.trim_end_matches('/')).map(Destination::Otlp)
-            }
-            Some(("otlphttp", rest)) => {
-                let host = rest.strip_prefix("//").ok_or_else(wrong)?;
-                given(host.trim_end_matches('/')).map(|host| Destination::OtlpHttp(format!("http://{host}")))
-            }
-            _ => Err(wrong()),
-        }
+        // What stands behind an @ may follow a password.
+        let shown = if text.contains('@') { kind } else { text };
+        destination
+            .map_err(|reason| DestinationError(format!("\"{}\" is not a destination: {reason}", shown.escape_debug())))
     }
 
     fn component(&self) -> (&'static str, Node) {

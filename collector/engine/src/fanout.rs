@@ -5,16 +5,22 @@ use crate::channel::{self, SendError, Weight};
 use crate::component::Overflow;
 use collector_pdata::Payload;
 use kit::drain::Draining;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 /// Where a receiver puts what came in: the queues of its pipelines.
 #[derive(Debug, Clone)]
 pub struct Output {
     pub(crate) counts: Arc<ReceiverCounts>,
     pub(crate) pipelines: Vec<(channel::Sender<Entry>, Arc<PipelineCounts>)>,
-    pub(crate) runtime: tokio::runtime::Handle,
 }
+
+/// How often a thread that waits for room looks after its other duties.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Output {
     /// Hands a payload on. Waits while a pipeline has no room, which is the back-pressure that the receiver passes on.
@@ -34,14 +40,29 @@ impl Output {
         }
     }
 
-    /// The same for a thread that is not of the runtime.
-    pub fn send_blocking(&self, payload: Payload) {
-        self.runtime.block_on(self.send(payload));
+    /// The same for a thread that is not of the runtime. As long as it has to wait, `meanwhile` is called again and again.
+    pub fn send_blocking(&self, payload: Payload, mut meanwhile: impl FnMut()) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut sending = pin!(self.send(payload));
+        while sending.as_mut().poll(&mut context).is_pending() {
+            thread::park_timeout(LOOK);
+            meanwhile();
+        }
     }
 
     /// The receiver's own counts.
     pub fn counts(&self) -> &Arc<ReceiverCounts> {
         &self.counts
+    }
+}
+
+/// Wakes a thread that waits for a future.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -226,5 +247,30 @@ impl ExporterInput {
     /// Tells when the drain begins: from then on, nothing is worth waiting for beyond its deadline.
     pub fn draining(&self) -> Draining {
         self.draining.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use collector_pdata::Signal;
+
+    #[test]
+    fn a_thread_that_waits_for_room_looks_after_its_other_duties() {
+        let payload = || Payload::new(Signal::Traces, Bytes::from_static(&[0; 10]), 1);
+        let (sender, receiver) = channel::channel(channel::Limits { items: 1, bytes: 10 });
+        let output = Output {
+            counts: Arc::default(),
+            pipelines: vec![(sender, Arc::default())],
+        };
+        output.send_blocking(payload(), || panic!("there was room"));
+        let (mut receiver, mut looks) = (Some(receiver), 0);
+        output.send_blocking(payload(), || {
+            looks += 1;
+            // The third look lets go of the queue, which ends the wait.
+            receiver = receiver.take().filter(|_| looks < 3);
+        });
+        assert_eq!(looks, 3);
     }
 }

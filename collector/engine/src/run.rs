@@ -160,7 +160,7 @@ impl Wired {
             .into_iter()
             .map(|pipeline| wired.spawn_pipeline(&plan, pipeline, &queues))
             .collect();
-        let receivers = wired.spawn_receivers(plan, &pipelines, runtime, &draining);
+        let receivers = wired.spawn_receivers(plan, &pipelines, &draining);
         wired.ledger = Arc::new(Ledger {
             receivers,
             pipelines: pipelines.into_iter().map(|wired| wired.counts).collect(),
@@ -239,7 +239,6 @@ impl Wired {
         &mut self,
         plan: Plan,
         pipelines: &[WiredPipeline],
-        runtime: &tokio::runtime::Handle,
         draining: &Draining,
     ) -> Vec<Arc<ReceiverCounts>> {
         let mut all = Vec::new();
@@ -253,7 +252,6 @@ impl Wired {
                 pipelines: fed
                     .map(|pipeline| (pipeline.input.clone(), pipeline.counts.clone()))
                     .collect(),
-                runtime: runtime.clone(),
             };
             self.spawn(Role::Receiver, &id.to_string(), receiver.run(output, draining.clone()));
             all.push(counts);
@@ -358,7 +356,11 @@ impl Wired {
         let task = self.named.remove(&id)?;
         let source = source?;
         let component = format!("{:?} {}", task.role, task.name).to_lowercase();
-        tracing::error!(component, error = %source, "a component failed; draining");
+        tracing::error!(
+            component,
+            error = kit::logging::chain(&*source),
+            "a component failed; draining"
+        );
         Some(EngineError::Component { component, source })
     }
 }

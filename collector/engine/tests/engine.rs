@@ -37,7 +37,8 @@ impl Receiver for Feed {
         Box::pin(async move {
             if self.from_thread {
                 let payloads = self.payloads;
-                let thread = std::thread::spawn(move || (0..payloads).for_each(|_| output.send_blocking(payload())));
+                let thread =
+                    std::thread::spawn(move || (0..payloads).for_each(|_| output.send_blocking(payload(), || ())));
                 tokio::task::spawn_blocking(move || thread.join())
                     .await?
                     .map_err(|_| "the feeding thread panicked")?;

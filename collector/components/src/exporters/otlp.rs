@@ -65,7 +65,8 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 }
 
 /// `host:port` or `http://host:port`, as a URI.
-fn endpoint(written: &str) -> Result<String, String> {
+pub(crate) fn endpoint(written: &str) -> Result<String, String> {
+    delivery::refuse_credentials(written)?;
     let authority = written.strip_prefix("http://").unwrap_or(written).trim_end_matches('/');
     let parsed: Option<http::uri::Authority> = authority.parse().ok();
     match parsed.filter(|authority| !authority.host().is_empty() && authority.port_u16().is_some()) {

@@ -59,7 +59,8 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     })
 }
 
-fn traces_url(written: &str) -> Result<Uri, String> {
+pub(crate) fn traces_url(written: &str) -> Result<Uri, String> {
+    delivery::refuse_credentials(written)?;
     let shown = written.escape_debug();
     if written.starts_with("https://") {
         return Err("must begin with http://, since this version has no TLS".to_owned());

@@ -157,7 +157,34 @@ fn destinations_are_read_and_make_a_valid_configuration() {
         .map(|exporter| exporter.id.to_string())
         .collect();
     assert_eq!(ids, ["otlp/1", "otlphttp/2", "file/3", "terminal/4"]);
-    for text in ["", "otlp:h:1", "otlp://", "file:", "http://h", "stdin", "h:4317"] {
-        assert!(Destination::parse(text).is_err(), "{text}");
+    for text in [
+        "",
+        "otlp:h:1",
+        "otlp://",
+        "otlp://h",
+        "otlphttp://",
+        "otlphttp://h?q",
+        "file:",
+        "http://h",
+        "stdin",
+        "h:1",
+    ] {
+        let error = Destination::parse(text).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("\"{text}\" is not a destination: ")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_password_in_a_destination_is_refused_and_not_repeated() {
+    for text in [
+        "otlp://me:hunter2@h:4317",
+        "otlphttp://me:hunter2@h:4318",
+        "https://me:hunter2@h",
+    ] {
+        let error = Destination::parse(text).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

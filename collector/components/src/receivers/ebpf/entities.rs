@@ -2,7 +2,7 @@
 
 use collector_pdata::encode::put_resource_integer;
 use collector_pdata::traces::resource_attributes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 #[derive(Debug)]
 struct Entity {
@@ -15,11 +15,17 @@ struct Entity {
 #[derive(Debug, Default)]
 pub struct Entities {
     known: HashMap<u32, Entity>,
+    /// Those of `known` that are gone, the oldest first.
+    gone: VecDeque<u32>,
     refused: BTreeSet<u32>,
 }
 
 /// Refused entities that are remembered. Their ids count upwards, so that the least one is the oldest.
 const MAX_REFUSED: usize = 1 << 16;
+
+/// Entities that are remembered after they are gone, until the ring has been read to its end: as long as nobody reads it,
+/// processes come and go all the same.
+const MAX_GONE: usize = 1 << 14;
 
 impl Entities {
     /// An entity is new or has changed. A resource that is not well formed is left out.
@@ -51,14 +57,30 @@ impl Entities {
 
     /// Records of the entity may still wait in the ring, so it is only marked.
     pub(crate) fn mark_gone(&mut self, id: u32) {
-        if let Some(entity) = self.known.get_mut(&id) {
-            entity.gone = true;
+        if let Some(entity) = self.known.get_mut(&id)
+            && !std::mem::replace(&mut entity.gone, true)
+        {
+            self.gone.push_back(id);
+        }
+        if self.gone.len() > MAX_GONE {
+            self.forget_oldest();
         }
     }
 
     /// Forgets what is gone; to be called when the ring has been read to its end.
     pub(crate) fn forget_gone(&mut self) {
-        self.known.retain(|_, entity| !entity.gone);
+        while !self.gone.is_empty() {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(id) = self.gone.pop_front()
+            // It may have been announced again since.
+            && self.known.get(&id).is_some_and(|entity| entity.gone)
+        {
+            self.known.remove(&id);
+        }
     }
 
     pub(crate) fn is_known(&self, id: u32) -> bool {

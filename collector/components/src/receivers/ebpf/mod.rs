@@ -3,7 +3,7 @@
 //! ```yaml
 //! receivers:
 //!   ebpf:
-//!     socket: /run/odigos/handover.sock   # Odiglet's hand-over socket
+//!     socket: /run/odigos/odiglet.sock   # Odiglet's hand-over socket
 //! ```
 //!
 //! An embedding program may instead hand over a socket that is connected already (see [`crate::embed`]). The ring is

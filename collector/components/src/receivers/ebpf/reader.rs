@@ -2,6 +2,7 @@
 
 use super::POLL;
 use super::connection::{Connection, ConnectionError, Next, Origin};
+use super::entities::Entities;
 use super::kept::Kept;
 use super::source::RingSource;
 use super::spans::Spans;
@@ -59,6 +60,8 @@ pub(crate) struct Reader {
     stop: OwnedFd,
     path: Option<PathBuf>,
     link: Option<Connection>,
+    /// What the connection said while the pipeline had no room, and is not about entities.
+    said: Option<Result<Next, ConnectionError>>,
     retry: Retry,
     ring: Option<Ring>,
     kept: Kept<Hold>,
@@ -92,6 +95,7 @@ impl Reader {
             stop,
             path: None,
             link: None,
+            said: None,
             retry: Retry::new(),
             ring: None,
             kept: Kept::default(),
@@ -179,30 +183,46 @@ impl Reader {
         count == PASS
     }
 
-    /// Waits while the pipeline has no room. What is handed on stays in the ring until it is delivered.
+    /// Waits while the pipeline has no room; Odiglet waits for nobody, so it is listened to meanwhile. What is handed on
+    /// stays in the ring until it is delivered.
     fn hand_on(&mut self) {
-        let payload = self.spans.take();
-        let Some(ring) = &self.ring else { return };
-        let complete = !self.spans.holds_records();
-        if let Some(payload) = self.kept.pass(ring.hold(), complete, payload) {
-            self.output.send_blocking(payload);
+        let Reader {
+            output,
+            link,
+            said,
+            ring: Some(ring),
+            kept,
+            spans,
+            ..
+        } = self
+        else {
+            return;
+        };
+        let payload = spans.take();
+        let complete = !spans.holds_records();
+        if let Some(payload) = kept.pass(ring.hold(), complete, payload) {
+            output.send_blocking(payload, || {
+                if let (Some(link), None) = (link.as_mut(), said.as_ref()) {
+                    let next = learn(link, &mut spans.entities);
+                    *said = Some(next).filter(|next| !matches!(next, Ok(Next::Nothing)));
+                }
+            });
         }
-        self.kept.shrink(|| ring.kept() > ring.size() / KEPT_PART);
+        kept.shrink(|| ring.kept() > ring.size() / KEPT_PART);
     }
 
     fn read_link(&mut self) -> Result<(), LinkError> {
         while let Some(link) = &mut self.link {
-            match link.next()? {
+            let next = self
+                .said
+                .take()
+                .unwrap_or_else(|| learn(link, &mut self.spans.entities));
+            match next? {
                 Next::Message(Message::Offer { version, ring_bytes }) => self.accept(version, ring_bytes)?,
-                Next::Message(Message::Entity { id, resource }) => self.spans.entities.set(id, resource),
-                Next::Message(Message::EntityGone { id }) => self.spans.entities.mark_gone(id),
-                Next::Message(Message::EntityRefused { id }) => self.spans.entities.refuse(id),
-                Next::Message(Message::SnapshotDone { generation }) => {
-                    tracing::debug!(generation, "all entities are known");
-                }
                 Next::Message(Message::Drain) => {
                     self.ending.get_or_insert(Instant::now());
                 }
+                Next::Message(message) => tracing::debug!(?message, "the hand-over goes on"),
                 Next::Nothing => return Ok(()),
                 Next::Closed => {
                     self.close_link();
@@ -231,8 +251,11 @@ impl Reader {
         // Edge-triggered: a ring that holds anything is always ready, and would be read record by record.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&self.epoll, ring.as_fd(), epoll::EventData::new_u64(RING), flags).map_err(LinkError::Wait)?;
+        if let Some(former) = self.ring.replace(ring) {
+            // Closing our descriptor is not enough: Odiglet holds the same ring open, and then epoll would keep it.
+            let _ = epoll::delete(&self.epoll, former.as_fd());
+        }
         tracing::info!(ring_bytes, "reading the probes' ring");
-        self.ring = Some(ring);
         self.retry = Retry::new();
         Ok(())
     }
@@ -279,11 +302,24 @@ impl Reader {
 
     fn close_link(&mut self) {
         self.link = None;
+        self.said = None;
         if self.path.is_none() {
             self.ending.get_or_insert(Instant::now());
         } else {
             tracing::info!("Odiglet has closed the hand-over socket; its ring is read on");
             self.retry.fail();
+        }
+    }
+}
+
+/// Takes in what the connection says of entities; returns what comes after that.
+fn learn(link: &mut Connection, entities: &mut Entities) -> Result<Next, ConnectionError> {
+    loop {
+        match link.next()? {
+            Next::Message(Message::Entity { id, resource }) => entities.set(id, resource),
+            Next::Message(Message::EntityGone { id }) => entities.mark_gone(id),
+            Next::Message(Message::EntityRefused { id }) => entities.refuse(id),
+            next => return Ok(next),
         }
     }
 }

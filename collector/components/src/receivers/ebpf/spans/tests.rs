@@ -203,6 +203,22 @@ fn an_entity_that_is_gone_serves_until_the_ring_is_empty() {
 }
 
 #[test]
+fn entities_that_are_gone_are_bounded_and_one_that_came_back_stays() {
+    let mut entities = Entities::default();
+    for id in 1..=20_000 {
+        entities.set(id, resource("shop"));
+        entities.mark_gone(id);
+        entities.mark_gone(id);
+    }
+    assert!(!entities.is_known(1));
+    assert!(entities.is_known(20_000));
+    entities.set(19_999, resource("shop"));
+    entities.forget_gone();
+    assert!(entities.is_known(19_999));
+    assert!(!entities.is_known(20_000));
+}
+
+#[test]
 fn hostile_records_and_resources_are_counted_or_left_out() {
     let mut fixture = Fixture::new();
     let now = fixture.now;
