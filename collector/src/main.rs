@@ -65,9 +65,9 @@ fn run(plan: Plan) -> anyhow::Result<()> {
         let mut termination = Termination::install()?;
         let engine = plan.start()?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
-        tell(Readiness::Ready);
+        kit::notify(Readiness::Ready);
         until_the_end(&engine, &mut termination).await;
-        tell(Readiness::Stopping);
+        kit::notify(Readiness::Stopping);
         anyhow::Ok(engine)
     })?;
     let (account, result) = engine.wait();
@@ -92,14 +92,5 @@ async fn until_the_end(engine: &Engine, termination: &mut Termination) {
                 asked = true;
             }
         }
-    }
-}
-
-fn tell(state: Readiness) {
-    if let Err(error) = kit::notify(state) {
-        tracing::warn!(
-            error = kit::logging::chain(&error),
-            "the service manager does not learn of this"
-        );
     }
 }

@@ -10,5 +10,5 @@ pub mod logging;
 mod notify;
 mod termination;
 
-pub use notify::{NotifyError, Readiness, notify};
+pub use notify::{Readiness, notify};
 pub use termination::{Signal, Termination};

@@ -9,19 +9,14 @@ pub enum Readiness {
     Stopping,
 }
 
-/// Why the service manager could not be told.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot notify the service manager at {address}: {source}")]
-pub struct NotifyError {
-    address: String,
-    source: rustix::io::Errno,
-}
-
-/// Tells the service manager that started this process, if one did (`NOTIFY_SOCKET`).
-pub fn notify(state: Readiness) -> Result<(), NotifyError> {
-    match std::env::var("NOTIFY_SOCKET") {
-        Ok(address) if !address.is_empty() => send(&address, state).map_err(|source| NotifyError { address, source }),
-        _ => Ok(()),
+/// Tells the service manager that started this process, if one did (`NOTIFY_SOCKET`). A failure is logged: the program
+/// works on without.
+pub fn notify(state: Readiness) {
+    if let Ok(address) = std::env::var("NOTIFY_SOCKET")
+        && !address.is_empty()
+        && let Err(error) = send(&address, state)
+    {
+        tracing::warn!(%error, address, ?state, "the service manager cannot be told");
     }
 }
 
