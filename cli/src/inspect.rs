@@ -1,5 +1,6 @@
 //! `odigos inspect`: each process of this machine, what it is and what shows that, and what would instrument it.
 
+use crate::output;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use odiglet::plan::{Plan, plan};
@@ -54,10 +55,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             (inspection, plan)
         })
         .collect();
-    match arguments.output {
-        Format::Json => print_json(&planned)?,
-        format => print_table(&planned, format == Format::Wide),
-    }
+    output::print(&match arguments.output {
+        Format::Json => json(&planned)?,
+        format => table(&planned, format == Format::Wide),
+    })?;
     if errors.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -89,7 +90,7 @@ fn inspect(named: &[u32]) -> Result<(Vec<Inspection>, Vec<InspectError>)> {
     Ok((found, errors))
 }
 
-fn print_table(processes: &[(Inspection, Plan)], wide: bool) {
+fn table(processes: &[(Inspection, Plan)], wide: bool) -> String {
     let rows: Vec<[String; 8]> = processes
         .iter()
         .map(|(inspection, plan)| row(inspection, plan))
@@ -100,22 +101,23 @@ fn print_table(processes: &[(Inspection, Plan)], wide: bool) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    print_row(&COLUMNS.map(str::to_owned), &widths);
+    let mut text = line(&COLUMNS.map(str::to_owned), &widths);
     for (row, (inspection, plan)) in rows.iter().zip(processes) {
-        print_row(row, &widths);
+        text.push_str(&line(row, &widths));
         if wide {
-            print_evidence(inspection, plan);
+            text.push_str(&evidence(inspection, plan));
         }
     }
+    text
 }
 
-fn print_row(cells: &[String; 8], widths: &[usize; 8]) {
+fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
     let padded: Vec<String> = cells
         .iter()
         .zip(widths)
         .map(|(cell, width)| format!("{cell:width$}"))
         .collect();
-    println!("{}", padded.join("  ").trim_end());
+    format!("{}\n", padded.join("  ").trim_end())
 }
 
 fn row(inspection: &Inspection, plan: &Plan) -> [String; 8] {
@@ -142,29 +144,31 @@ fn row(inspection: &Inspection, plan: &Plan) -> [String; 8] {
     ]
 }
 
-fn print_evidence(inspection: &Inspection, plan: &Plan) {
-    println!("    program: {}", inspection.exe.escape_debug());
-    for finding in &inspection.findings {
+fn evidence(inspection: &Inspection, plan: &Plan) -> String {
+    let findings = inspection.findings.iter().map(|finding| {
         let value = finding.value.as_deref().unwrap_or("not known");
-        println!(
-            "    {}: {} ({})",
+        format!(
+            "    {}: {} ({})\n",
             finding.subject.as_str(),
             value.escape_debug(),
             finding.evidence.escape_debug()
-        );
-    }
-    for reason in &plan.without {
-        println!("    not instrumented by {}", reason.escape_debug());
-    }
+        )
+    });
+    let reasons = plan
+        .without
+        .iter()
+        .map(|reason| format!("    not instrumented by {}\n", reason.escape_debug()));
+    let is_known = !inspection.exe.is_empty();
+    let program = is_known.then(|| format!("    program: {}\n", inspection.exe.escape_debug()));
+    program.into_iter().chain(findings).chain(reasons).collect()
 }
 
-fn print_json(processes: &[(Inspection, Plan)]) -> Result<()> {
+fn json(processes: &[(Inspection, Plan)]) -> Result<String> {
     let all: Vec<Value> = processes
         .iter()
         .map(|(inspection, plan)| to_json(inspection, plan))
         .collect();
-    println!("{}", serde_json::to_string_pretty(&all)?);
-    Ok(())
+    Ok(format!("{}\n", serde_json::to_string_pretty(&all)?))
 }
 
 fn to_json(inspection: &Inspection, plan: &Plan) -> Value {

@@ -8,6 +8,7 @@
 mod check;
 mod demo;
 mod inspect;
+mod output;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -41,12 +42,12 @@ fn main() -> ExitCode {
     kit::logging::init("warn");
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
-        Command::Check => Ok(check::run()),
+        Command::Check => check::run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("odigos: {error:#}");
+        output::tell(format_args!("{error:#}"));
         match error.downcast_ref::<run::UsageError>() {
             Some(_) => ExitCode::from(2),
             None => ExitCode::FAILURE,

@@ -11,6 +11,7 @@ use probe_loader::{AttachError, Facilities, LoadError, Options, Probes, Target};
 use probe_ring::{Counters, Ring, RingError};
 use probe_wire::layout::Counter;
 use probe_wire::process;
+use runtime_inspect::facts;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 use std::io;
@@ -218,7 +219,7 @@ impl Agent {
         self.probes.remove_target(std::process::id())?;
         self.processes
             .skip_entities(self.probes.targets()?.iter().map(|(_, target)| target.entity));
-        let pids = list_processes().map_err(AgentError::Proc)?;
+        let pids = facts::process::pids().map_err(AgentError::Proc)?;
         self.processes.rescan(&pids, &mut self.probes, &mut self.handover);
         Ok(())
     }
@@ -335,11 +336,4 @@ fn poll_for(fds: &mut [PollFd<'_>], time: Duration) -> Result<(), AgentError> {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(AgentError::System("poll", error.into())),
     }
-}
-
-fn list_processes() -> io::Result<Vec<u32>> {
-    let pids = std::fs::read_dir("/proc")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(pids.collect())
 }

@@ -42,13 +42,17 @@ struct Known {
     processes: BTreeSet<u32>,
 }
 
+/// Why the kernel lets no Go binary be probed, if that is so.
+pub(crate) fn missing_facility(facilities: &Facilities) -> Option<&str> {
+    [Facility::Uprobes, Facility::Cookies]
+        .into_iter()
+        .find_map(|facility| facilities.missing(facility))
+}
+
 impl GoBinaries {
     pub(crate) fn new(facilities: &Facilities) -> Self {
-        let missing = [Facility::Uprobes, Facility::Cookies]
-            .into_iter()
-            .find_map(|facility| facilities.missing(facility));
         GoBinaries {
-            missing: missing.map(str::to_owned),
+            missing: missing_facility(facilities).map(str::to_owned),
             known: HashMap::new(),
         }
     }

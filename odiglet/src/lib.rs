@@ -10,10 +10,12 @@ mod entity;
 mod golang;
 mod handover;
 mod listening;
+mod options;
 pub mod plan;
 mod processes;
 pub mod selection;
 
 pub use agent::{AgentError, Collector, Config, Running};
 pub use golang::plan_of as plan_go;
+pub use options::{Options, RingSizeError};
 pub use selection::{GlobError, Named, Selection};

@@ -1,5 +1,7 @@
 //! `odiglet`: the node agent as a daemon. It hands its ring to the collector that connects, and what it attached outlives
 //! it, so that its successor goes on without a gap.
+//!
+//! Exit status: 0 when it was asked to end, 1 for a failure, 2 for wrong use.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +10,7 @@ mod socket;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use kit::{Readiness, Termination};
-use odiglet::{Collector, Config, Running, Selection};
+use odiglet::{Collector, Config, Options, Running, Selection};
 use probe_loader::{Facilities, facility};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,18 +26,8 @@ struct Arguments {
     /// Where what is attached outlives the agent, on a bpffs
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/odigos")]
     pins: PathBuf,
-    /// Bytes of the ring, a power of two
-    #[arg(long, value_name = "BYTES", default_value_t = 8 << 20)]
-    ring_size: u32,
-    /// Trace processes whose executable matches [default: all]
-    #[arg(long, value_name = "GLOB")]
-    exe: Vec<String>,
-    /// Trace processes that listen on this TCP port
-    #[arg(long, value_name = "N")]
-    port: Vec<u16>,
-    /// Never trace processes whose executable matches
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -46,6 +38,15 @@ enum Command {
     Clean,
 }
 
+/// Checked, ready to use.
+struct Settings {
+    socket: PathBuf,
+    pins: PathBuf,
+    selection: Selection,
+    ring_bytes: u32,
+}
+
+const USAGE: u8 = 2;
 /// How often a failed agent is noticed; its thread says why it failed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -53,30 +54,56 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     kit::logging::init("info");
     let outcome = match arguments.command {
-        Some(Command::Clean) => clean(&arguments),
-        None => serve(arguments),
+        Some(Command::Clean) => clean(&arguments.socket, &arguments.pins),
+        None => match check(arguments) {
+            Ok(settings) => serve(settings),
+            Err(errors) => return fail(USAGE, &errors),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("odiglet: {error:#}");
-            ExitCode::FAILURE
+        Err(error) => fail(1, &[format!("{error:#}")]),
+    }
+}
+
+fn fail(status: u8, errors: &[String]) -> ExitCode {
+    errors.iter().for_each(|error| eprintln!("odiglet: {error}"));
+    ExitCode::from(status)
+}
+
+/// The settings, or all that is wrong with the arguments.
+fn check(arguments: Arguments) -> Result<Settings, Vec<String>> {
+    let Arguments {
+        socket, pins, options, ..
+    } = arguments;
+    match (options.selection(&[]), options.ring_bytes()) {
+        (Ok(selection), Ok(ring_bytes)) => Ok(Settings {
+            socket,
+            pins,
+            selection,
+            ring_bytes,
+        }),
+        (selection, ring_bytes) => {
+            let errors = [
+                selection.err().map(|error| error.to_string()),
+                ring_bytes.err().map(|error| error.to_string()),
+            ];
+            Err(errors.into_iter().flatten().collect())
         }
     }
 }
 
-fn clean(arguments: &Arguments) -> Result<()> {
-    let _lock = socket::lock(&arguments.socket)?;
-    probe_loader::pins::remove(&arguments.pins)
-        .with_context(|| format!("cannot remove the pins below {}", arguments.pins.display()))
+fn clean(socket: &Path, pins: &Path) -> Result<()> {
+    let _lock = socket::lock(socket)?;
+    probe_loader::pins::remove(pins).with_context(|| format!("cannot remove the pins below {}", pins.display()))
 }
 
-fn serve(arguments: Arguments) -> Result<()> {
+fn serve(settings: Settings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    runtime.block_on(trace(arguments))
+    runtime.block_on(trace(settings))
 }
 
 /// Pins live on a bpffs only; on anything else loading would fail half-way.
@@ -92,22 +119,19 @@ fn make_ready_for_pins(pins: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn trace(arguments: Arguments) -> Result<()> {
-    let selection = Selection::new(&[], &arguments.exe, &arguments.port, &arguments.exclude)?;
+async fn trace(settings: Settings) -> Result<()> {
     let mut termination = Termination::install().context("cannot take over signals")?;
-    make_ready_for_pins(&arguments.pins)?;
-    let (listener, _lock) = socket::listen(&arguments.socket)?;
+    make_ready_for_pins(&settings.pins)?;
+    let (listener, _lock) = socket::listen(&settings.socket)?;
     let config = Config {
-        selection,
-        ring_bytes: arguments.ring_size,
+        selection: settings.selection,
+        ring_bytes: settings.ring_bytes,
         collector: Collector::Listen(listener),
-        pins: Some(arguments.pins),
+        pins: Some(settings.pins),
     };
     let agent = Running::start(config, Facilities::detect())?;
     tracing::info!(processes = agent.traced_at_start(), "ready");
-    if let Err(error) = kit::notify(Readiness::Ready) {
-        tracing::warn!(%error, "the service manager was not told");
-    }
+    kit::notify(Readiness::Ready);
     let mut looks = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
@@ -115,5 +139,6 @@ async fn trace(arguments: Arguments) -> Result<()> {
             _ = looks.tick() => if agent.has_ended() { break },
         }
     }
+    kit::notify(Readiness::Stopping);
     agent.stop().context("the agent failed")
 }

@@ -1,8 +1,9 @@
 //! What would instrument a process, and why not: a pure decision over what an inspection and the kernel's facilities show.
 
+use crate::golang::missing_facility;
 use probe_loader::plan::GoHttpPlan;
 use probe_loader::table::Group;
-use probe_loader::{Facilities, Facility, http1_group};
+use probe_loader::{Facilities, http1_group};
 use runtime_inspect::{Inspection, Language};
 
 /// What is traced of a process, and what is not.
@@ -34,10 +35,7 @@ pub fn plan(inspection: &Inspection, facilities: &Facilities, go: Option<&Result
 }
 
 fn plan_go(plan: &mut Plan, facilities: &Facilities, go: Option<&Result<GoHttpPlan, String>>) {
-    let missing = [Facility::Uprobes, Facility::Cookies]
-        .into_iter()
-        .find_map(|facility| facilities.missing(facility));
-    match (missing, go) {
+    match (missing_facility(facilities), go) {
         (Some(reason), _) => plan.without.push(format!("go net/http: {reason}")),
         (None, Some(Err(reason))) => plan.without.push(format!("go net/http: {reason}")),
         (None, Some(Ok(go))) if go.is_empty() => plan.without.push("go net/http: the program does not use it".into()),

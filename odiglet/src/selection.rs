@@ -1,6 +1,6 @@
 //! Which processes are traced: a pure decision over what is known of one.
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -46,7 +46,8 @@ pub struct Candidate<'a> {
 }
 
 impl Selection {
-    /// Checks the globs. One without a slash is compared with the executable's name, any other with its whole path.
+    /// Checks the globs. One without a slash is compared with the executable's name, any other with its whole path, where
+    /// `*` stands for one folder and `**` for any number.
     pub fn new(named: &[Named], executables: &[String], ports: &[u16], excluded: &[String]) -> Result<Self, GlobError> {
         Ok(Selection {
             named: named.iter().map(|process| (process.pid, process.start_time)).collect(),
@@ -112,12 +113,13 @@ fn globs(option: &'static str, patterns: &[String]) -> Result<Option<GlobSet>, G
         } else {
             format!("**/{pattern}")
         };
-        let glob = Glob::new(&anywhere).map_err(|source| GlobError {
+        // A star stops at a slash, so that a name is a name and not any path that goes on behind it.
+        let glob = GlobBuilder::new(&anywhere).literal_separator(true).build();
+        builder.add(glob.map_err(|source| GlobError {
             option,
             pattern: pattern.clone(),
             source,
-        })?;
-        builder.add(glob);
+        })?);
     }
     builder.build().map(Some).map_err(|source| GlobError {
         option,
@@ -180,6 +182,17 @@ mod tests {
     fn a_process_that_took_over_the_id_of_a_named_one_is_not_selected() {
         let earlier = Selection::new(&[named(7, BEGAN - 1)], &[], &[], &[]).unwrap();
         check(&earlier, 7, "/bin/sh", &[], false);
+    }
+
+    #[test]
+    fn a_star_does_not_reach_beyond_a_folder() {
+        let name = selection(&[], &["python*"], &[], &[]);
+        check(&name, 1, "/opt/python3/bin/node", &[], false);
+        check(&name, 1, "/python3", &[], true);
+        let path = selection(&[], &["/opt/*/server", "/srv/**/server"], &[], &[]);
+        check(&path, 1, "/opt/a/server", &[], true);
+        check(&path, 1, "/opt/a/b/server", &[], false);
+        check(&path, 1, "/srv/a/b/server", &[], true);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 mod load;
 mod service;
 
-use crate::run::{self, Output};
+use crate::output;
+use crate::run::{self, Output, Settings};
 use anyhow::{Context, Result};
 use service::Service;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Arguments {
     /// End after this time, such as 30s
     #[arg(long, value_name = "D")]
     duration: Option<String>,
-    /// What standard output shows [default: tree]
+    /// What standard output shows [default: tree on a terminal, lines in a pipe]
     #[arg(short, long, value_enum)]
     output: Option<Output>,
 }
@@ -26,30 +26,33 @@ const START: Duration = Duration::from_secs(60);
 
 /// Starts the services, puts them under load and traces them.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    // What cannot work is said before anything is started.
+    let duration = run::parse_duration(arguments.duration.as_deref())?;
+    let facilities = run::facilities()?;
     let folder = service::Folder::make().context("cannot make a folder for the sample programs")?;
     let mut running: Vec<Service> = Vec::new();
     for recipe in service::RECIPES {
         let backends: Vec<String> = running.iter().map(Service::as_argument).collect();
         match recipe.start(&folder, &backends, START) {
             Ok(service) => {
-                eprintln!(
-                    "odigos: {} ({}) listens on port {}",
+                output::tell(format_args!(
+                    "{} ({}) listens on port {}",
                     service.name, recipe.language, service.port
-                );
+                ));
                 running.push(service);
             }
-            Err(reason) => eprintln!("odigos: {} ({}) is left out: {reason:#}", recipe.name, recipe.language),
+            Err(reason) => output::tell(format_args!(
+                "{} ({}) is left out: {reason:#}",
+                recipe.name, recipe.language
+            )),
         }
     }
     let front = running.last().context("none of the sample programs could be started")?;
     let load = load::Load::start(front.port)?;
     let pids: Vec<u32> = running.iter().map(Service::pid).collect();
-    let output = arguments.output.unwrap_or(if std::io::stdout().is_terminal() {
-        Output::Tree
-    } else {
-        Output::Lines
-    });
-    let outcome = run::trace_processes(&pids, output, arguments.duration);
+    let output = arguments.output.unwrap_or_else(Output::by_default);
+    let settings = Settings::of_processes(&pids, output, duration)?;
+    let outcome = run::start(settings, facilities);
     load.stop();
     outcome
 }

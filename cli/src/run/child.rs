@@ -1,5 +1,6 @@
 //! The command that `run` starts, if any.
 
+use crate::output;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt;
@@ -42,7 +43,7 @@ impl Child {
         // It may have ended this moment; then there is nothing to tell.
         let _ = kill_process(pid, Signal::TERM);
         if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
-            eprintln!("odigos: the command does not end; killing it");
+            output::tell("the command does not end; killing it");
             let _ = child.kill().await;
         }
     }

@@ -3,20 +3,21 @@
 mod child;
 mod settings;
 
-use anyhow::{Context, Result};
+use crate::output;
+use anyhow::{Context, Result, bail};
 use child::Child;
 use clap::ValueEnum;
-use collector_components::embed::{self, Destination, Form};
-use collector_engine::{Account, Engine};
+use collector_components::embed::{self, Destination, EmbedError, Form};
+use collector_engine::{Account, Engine, EngineError};
 use kit::{Readiness, Termination};
-use odiglet::{Collector, Config, Running};
-use probe_loader::Facilities;
-use settings::Settings;
+use odiglet::{AgentError, Collector, Config, Options, Running};
+use probe_loader::{Facilities, LoadError};
+pub use settings::{Settings, parse_duration};
 use std::fmt;
 use std::io::IsTerminal;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 /// Options of `run`, as written.
@@ -25,15 +26,8 @@ pub struct Arguments {
     /// Trace this process (may be repeated, as may --exe, --port, --exclude and --export)
     #[arg(long, value_name = "N")]
     pid: Vec<u32>,
-    /// Trace processes whose executable matches; without a slash its name is compared, else its path
-    #[arg(long, value_name = "GLOB")]
-    exe: Vec<String>,
-    /// Trace processes that listen on this TCP port
-    #[arg(long, value_name = "N")]
-    port: Vec<u16>,
-    /// Never trace processes whose executable matches
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    options: Options,
     /// Send traces to otlp://HOST:4317, otlphttp://HOST:4318, file:PATH (one OTLP/JSON request a line) or stdout
     #[arg(long, value_name = "DEST")]
     export: Vec<String>,
@@ -43,9 +37,6 @@ pub struct Arguments {
     /// End after this time, such as 30s
     #[arg(long, value_name = "D")]
     duration: Option<String>,
-    /// Bytes of the ring between the kernel and the collector, a power of two [default: 8MiB]
-    #[arg(long, value_name = "SIZE")]
-    ring_size: Option<String>,
     /// What standard output shows [default: tree on a terminal, lines in a pipe]
     #[arg(short, long, value_enum)]
     output: Option<Output>,
@@ -68,6 +59,15 @@ pub enum Output {
 }
 
 impl Output {
+    /// What a person at a terminal sees, and what a program at the other end of a pipe.
+    pub fn by_default() -> Self {
+        if std::io::stdout().is_terminal() {
+            Output::Tree
+        } else {
+            Output::Lines
+        }
+    }
+
     /// The exporter that shows it.
     fn destination(self) -> Option<Destination> {
         match self {
@@ -96,32 +96,36 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Traces until told to end; prints the account.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    start(Settings::new(arguments, std::io::stdout().is_terminal())?)
+    let settings = Settings::new(arguments)?;
+    start(settings, facilities()?)
 }
 
-/// Traces these processes and no others.
-pub fn trace_processes(pids: &[u32], output: Output, duration: Option<String>) -> Result<ExitCode> {
-    let arguments = Arguments {
-        pid: pids.to_vec(),
-        output: Some(output),
-        duration,
-        ..Default::default()
-    };
-    run(arguments)
+/// What the kernel offers; an error where that is not enough to trace anything.
+pub fn facilities() -> Result<Facilities> {
+    let facilities = Facilities::detect();
+    if let Some((missing, reason)) = facilities.missing_required().next() {
+        bail!(LoadError::Missing {
+            name: missing.name,
+            reason: reason.to_owned(),
+            cost: missing.cost,
+        });
+    }
+    Ok(facilities)
 }
 
-fn start(settings: Settings) -> Result<ExitCode> {
+/// Traces with settings that are ready to use.
+pub fn start(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
-    runtime.block_on(trace(settings))
+    runtime.block_on(trace(settings, facilities))
 }
 
-async fn trace(settings: Settings) -> Result<ExitCode> {
+async fn trace(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
     let (agent_side, collector_side) = UnixStream::pair().context("cannot make a socket pair")?;
     let mut termination = Termination::install().context("cannot take over signals")?;
-    let engine = embed::start(&embed::configuration(&settings.destinations), Some(collector_side))?;
+    let engine = embed::start(&embed::configuration(&settings.destinations), Some(collector_side)).map_err(refused)?;
     let config = Config {
         selection: settings.selection,
         ring_bytes: settings.ring_bytes,
@@ -129,41 +133,80 @@ async fn trace(settings: Settings) -> Result<ExitCode> {
         // Nothing outlives this run, however it ends: the kernel detaches what no process holds.
         pins: None,
     };
-    let agent = match Running::start(config, Facilities::detect()) {
+    let agent = match Running::start(config, facilities) {
         Ok(agent) => agent,
         Err(error) => {
-            finish(engine);
+            // The agent's end has ended the collector too, which had nothing to do.
+            let _ = finish(engine);
             return Err(error.into());
         }
     };
-    eprintln!("odigos: ready, {} processes are traced", agent.traced_at_start());
-    if let Err(error) = kit::notify(Readiness::Ready) {
-        tracing::warn!(%error, "the service manager was not told");
-    }
-    let mut command = Child::start(&settings.command)?;
-    let mut ended = engine.handle();
-    let status = tokio::select! {
-        _ = termination.next() => None,
-        () = after(settings.duration) => None,
-        status = command.wait() => Some(status?),
-        () = ended.ended() => None,
-    };
-    command.stop().await;
-    let stopped = agent.stop();
-    let account = finish(engine);
-    eprintln!("{account}");
+    let traced = agent.traced_at_start();
+    let processes = if traced == 1 { "process is" } else { "processes are" };
+    output::tell(format_args!("ready, {traced} {processes} traced"));
+    kit::notify(Readiness::Ready);
+    let status = until_the_end(&settings.command, settings.duration, &mut termination, &engine).await;
+    kit::notify(Readiness::Stopping);
+    let (stopped, account, drained) = stop(agent, engine, &mut termination).await?;
+    output::tell_lines(&account.to_string());
+    let status = status?;
     stopped?;
+    drained?;
     Ok(status.map_or(ExitCode::SUCCESS, child::exit_code))
 }
 
-/// Lets the collector deliver what it holds.
-fn finish(engine: Engine) -> Account {
-    engine.handle().drain(DRAIN);
-    let (account, outcome) = engine.wait();
-    if let Err(error) = outcome {
-        eprintln!("odigos: {}", kit::logging::chain(&error));
+/// The collector's configuration is made of the destinations only, so what is wrong with it was written by the user.
+fn refused(error: EmbedError) -> anyhow::Error {
+    match error {
+        EmbedError::Configuration(errors) => UsageError(errors.0.iter().map(ToString::to_string).collect()).into(),
+        other => other.into(),
     }
-    account
+}
+
+/// Runs the command, if there is one, until it or something else ends the run; its status if it ended by itself.
+async fn until_the_end(
+    command: &[String],
+    duration: Option<Duration>,
+    termination: &mut Termination,
+    engine: &Engine,
+) -> Result<Option<ExitStatus>> {
+    let mut command = Child::start(command)?;
+    let mut engine = engine.handle();
+    let status = tokio::select! {
+        _ = termination.next() => Ok(None),
+        () = after(duration) => Ok(None),
+        status = command.wait() => status.map(Some),
+        () = engine.ended() => Ok(None),
+    };
+    command.stop().await;
+    status
+}
+
+type Stopped = (Result<(), AgentError>, Account, Result<(), EngineError>);
+
+/// Ends in the direction of flow. Whoever does not want to wait for that sends a second signal.
+async fn stop(agent: Running, engine: Engine, termination: &mut Termination) -> Result<Stopped> {
+    let handle = engine.handle();
+    let mut stopping = tokio::task::spawn_blocking(move || {
+        let stopped = agent.stop();
+        let (account, drained) = finish(engine);
+        (stopped, account, drained)
+    });
+    loop {
+        tokio::select! {
+            stopped = &mut stopping => return stopped.context("the end of the run panicked"),
+            _ = termination.next() => {
+                output::tell("ending at once; what is not delivered yet is dropped");
+                handle.drain(Duration::ZERO);
+            }
+        }
+    }
+}
+
+/// Lets the collector deliver what it holds.
+fn finish(engine: Engine) -> (Account, Result<(), EngineError>) {
+    engine.handle().drain(DRAIN);
+    engine.wait()
 }
 
 async fn after(duration: Option<Duration>) {

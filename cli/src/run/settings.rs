@@ -1,8 +1,9 @@
 //! What `run` was asked for: options and the configuration file together, checked.
 
 use super::{Arguments, Output, UsageError};
+use anyhow::Result;
 use collector_components::embed::{Destination, Form};
-use odiglet::{Named, Selection};
+use odiglet::{Named, Options, Selection};
 use runtime_inspect::facts::process::{Process, ProcessError};
 use serde::Deserialize;
 use std::path::Path;
@@ -37,12 +38,22 @@ pub struct Settings {
     pub command: Vec<String>,
 }
 
-/// Bytes of the ring, unless said otherwise.
-const RING_BYTES: u32 = 8 << 20;
-
 impl Settings {
+    /// These processes and no others, shown on standard output only.
+    pub fn of_processes(pids: &[u32], output: Output, duration: Option<Duration>) -> Result<Self> {
+        let options = Options::default();
+        let named = pids.iter().map(|pid| name(*pid)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Settings {
+            selection: options.selection(&named)?,
+            destinations: vec![output.destination().unwrap_or(Destination::Nowhere)],
+            ring_bytes: options.ring_bytes()?,
+            duration,
+            command: Vec::new(),
+        })
+    }
+
     /// Reads the file, if one is named, and checks everything; all errors at once.
-    pub fn new(arguments: Arguments, is_terminal: bool) -> Result<Self, UsageError> {
+    pub fn new(arguments: Arguments) -> Result<Self, UsageError> {
         let mut errors = Vec::new();
         let file = arguments
             .config
@@ -56,13 +67,19 @@ impl Settings {
         let file = file.unwrap_or_default();
         let pids = [arguments.pid, file.pid].concat();
         let named = named(&pids, &mut errors);
-        let selection = Selection::new(
-            &named,
-            &[arguments.exe, file.exe].concat(),
-            &[arguments.port, file.port].concat(),
-            &[arguments.exclude, file.exclude].concat(),
-        );
-        let selection = selection
+        let written = arguments.options;
+        let options = Options {
+            exe: [written.exe, file.exe].concat(),
+            port: [written.port, file.port].concat(),
+            exclude: [written.exclude, file.exclude].concat(),
+            ring_size: written.ring_size.or(file.ring_size),
+        };
+        let selection = options
+            .selection(&named)
+            .map_err(|error| errors.push(error.to_string()))
+            .unwrap_or_default();
+        let ring_bytes = options
+            .ring_bytes()
             .map_err(|error| errors.push(error.to_string()))
             .unwrap_or_default();
         let mut destinations = Vec::new();
@@ -74,24 +91,16 @@ impl Settings {
                 Err(error) => errors.push(format!("--export {error}")),
             }
         }
-        let ring = arguments.ring_size.or(file.ring_size);
-        let ring_bytes = ring.map_or(Ok(RING_BYTES), |text| parse_ring_size(&text));
-        let duration = arguments
-            .duration
-            .or(file.duration)
-            .map(|text| parse_duration(&text))
-            .transpose();
-        let output = arguments
-            .output
-            .unwrap_or_else(|| default_output(is_terminal, &destinations));
+        let duration = parse_duration(arguments.duration.or(file.duration).as_deref());
+        let output = arguments.output.unwrap_or_else(|| default_output(&destinations));
         destinations.extend(output.destination());
         if destinations.is_empty() {
             destinations.push(Destination::Nowhere);
         }
         let settings = Settings {
             selection,
-            ring_bytes: ring_bytes.map_err(|error| errors.push(error)).unwrap_or_default(),
-            duration: duration.map_err(|error| errors.push(error)).unwrap_or_default(),
+            ring_bytes,
+            duration: duration.map_err(|error| errors.extend(error.0)).unwrap_or_default(),
             destinations,
             command: arguments.command,
         };
@@ -104,13 +113,11 @@ impl Settings {
 }
 
 /// Two writers on standard output would mix their lines.
-fn default_output(is_terminal: bool, destinations: &[Destination]) -> Output {
+fn default_output(destinations: &[Destination]) -> Output {
     if destinations.contains(&Destination::Terminal(Form::Json)) {
         Output::Quiet
-    } else if is_terminal {
-        Output::Tree
     } else {
-        Output::Lines
+        Output::by_default()
     }
 }
 
@@ -123,11 +130,8 @@ fn read(path: &Path) -> Result<File, String> {
 fn named(pids: &[u32], errors: &mut Vec<String>) -> Vec<Named> {
     let mut found = Vec::new();
     for pid in pids {
-        match Process::open(*pid) {
-            Ok(process) => found.push(Named {
-                pid: *pid,
-                start_time: process.start_time(),
-            }),
+        match name(*pid) {
+            Ok(named) => found.push(named),
             Err(ProcessError::Gone { .. }) => errors.push(format!("--pid {pid}: no such process")),
             Err(error) => errors.push(format!("--pid {pid}: {error}")),
         }
@@ -135,42 +139,32 @@ fn named(pids: &[u32], errors: &mut Vec<String>) -> Vec<Named> {
     found
 }
 
-/// `8MiB`, `512KiB` or bytes; a power of two, since the kernel's ring needs one.
-fn parse_ring_size(text: &str) -> Result<u32, String> {
-    let bad = || format!("--ring-size {text:?}: use a power of two from 4KiB to 1GiB, such as 8MiB");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let factor = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" | "K" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1u64 << 30,
-        _ => return Err(bad()),
-    };
-    let bytes = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(bad)?;
-    let fits = bytes.is_power_of_two() && (4096..=1 << 30).contains(&bytes);
-    if fits { Ok(bytes as u32) } else { Err(bad()) }
+fn name(pid: u32) -> Result<Named, ProcessError> {
+    let start_time = Process::open(pid)?.start_time();
+    Ok(Named { pid, start_time })
 }
 
 /// `90s`, `1500ms`, `5m` or seconds.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let bad = || format!("--duration {text:?}: use a time such as 30s, 1500ms or 5m");
+pub fn parse_duration(text: Option<&str>) -> Result<Option<Duration>, UsageError> {
+    let Some(text) = text else { return Ok(None) };
     let (number, unit) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text.len()),
     );
     let seconds = match unit {
-        "" | "s" => 1.0,
-        "ms" => 0.001,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(bad()),
+        "" | "s" => Some(1.0),
+        "ms" => Some(0.001),
+        "m" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
     };
-    let number: f64 = number.parse().map_err(|_| bad())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| bad())
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok());
+    let wrong = || {
+        UsageError(vec![format!(
+            "--duration {text:?}: use a time such as 30s, 1500ms or 5m"
+        )])
+    };
+    duration.map(Some).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -178,21 +172,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ring_sizes() {
-        assert_eq!(parse_ring_size("8MiB"), Ok(8 << 20));
-        assert_eq!(parse_ring_size("4096"), Ok(4096));
-        for bad in ["", "3MiB", "2048", "8 parsec", "99999999999999999999", "2GiB"] {
-            assert!(parse_ring_size(bad).unwrap_err().contains(&format!("{bad:?}")));
-        }
-    }
-
-    #[test]
     fn durations() {
-        assert_eq!(parse_duration("1500ms"), Ok(Duration::from_millis(1500)));
-        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        assert_eq!(parse_duration("3"), Ok(Duration::from_secs(3)));
+        let check = |text, expected| assert_eq!(parse_duration(Some(text)).unwrap(), Some(expected), "{text}");
+        check("1500ms", Duration::from_millis(1500));
+        check("2m", Duration::from_secs(120));
+        check("3", Duration::from_secs(3));
+        assert_eq!(parse_duration(None).unwrap(), None);
         for bad in ["", "s", "-1s", "5 weeks", "1e999s"] {
-            assert!(parse_duration(bad).unwrap_err().contains(&format!("{bad:?}")), "{bad}");
+            let error = parse_duration(Some(bad)).unwrap_err().to_string();
+            assert!(error.contains(&format!("{bad:?}")), "{error}");
         }
     }
 }
