@@ -11,6 +11,7 @@ mod golang;
 mod handover;
 mod listening;
 mod options;
+mod patience;
 pub mod plan;
 mod processes;
 pub mod selection;

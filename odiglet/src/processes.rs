@@ -4,10 +4,11 @@ use crate::entity::Description;
 use crate::golang::GoBinaries;
 use crate::handover::Handover;
 use crate::listening::Listeners;
+use crate::patience::Patient;
 use crate::selection::{Candidate, Selection};
 use probe_loader::{Probes, Target};
 use probe_wire::process::{ProcessEvent, ProcessEventKind};
-use runtime_inspect::{InspectError, Inspector, Language, facts};
+use runtime_inspect::{InspectError, Inspection, Inspector, Language, facts};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,6 +22,9 @@ const FINISH: Duration = Duration::from_secs(30);
 /// When a process is looked at again after its exec: an interpreter has loaded its runtime by then, a program its agents.
 const SECOND_LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
+/// How long the inspection of one process may take; it takes milliseconds, unless a file does not answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Entities from here on are handed out by the kernel side (probes/bpf/process/process.h).
 const FIRST_KERNEL_ENTITY: u32 = 1 << 31;
 
@@ -28,7 +32,7 @@ const FIRST_KERNEL_ENTITY: u32 = 1 << 31;
 #[derive(Debug)]
 pub(crate) struct Processes {
     selection: Selection,
-    inspector: Inspector,
+    inspections: Patient<Result<Inspection, InspectError>>,
     go: GoBinaries,
     known: HashMap<u32, Process>,
     /// Entities of processes that ended, and when to forget them; the oldest first.
@@ -50,11 +54,20 @@ struct Process {
     entity: Option<u32>,
 }
 
+impl Process {
+    /// Whether it is the same process and runs the same program, as far as that can be seen now.
+    fn is_still(&self, start_time: Option<u64>, description: Option<&Description>) -> bool {
+        start_time == self.start_time
+            && description.is_none_or(|description| description.executable == self.description.executable)
+    }
+}
+
 impl Processes {
     pub(crate) fn new(selection: Selection, go: GoBinaries) -> Self {
+        let inspector = Inspector::default();
         Processes {
             selection,
-            inspector: Inspector::default(),
+            inspections: Patient::new(PATIENCE, move |pid| inspector.inspect(pid)),
             go,
             known: HashMap::new(),
             ending: Vec::new(),
@@ -77,33 +90,46 @@ impl Processes {
     /// Compares what is known with the processes that there are.
     pub(crate) fn rescan(&mut self, pids: &[u32], probes: &mut Probes, handover: &mut Handover) {
         let there: BTreeSet<u32> = pids.iter().copied().collect();
-        let is_gone =
-            |(pid, process): &(&u32, &Process)| !there.contains(pid) || start_time(**pid) != process.start_time;
-        let gone: Vec<u32> = self.known.iter().filter(is_gone).map(|(pid, _)| *pid).collect();
+        let gone: Vec<u32> = self.known.keys().filter(|pid| !there.contains(pid)).copied().collect();
         for pid in gone {
             self.forget(pid, probes);
         }
         let mut listeners = Listeners::default();
-        for pid in there {
-            if self.known.contains_key(&pid) || pid == std::process::id() {
-                continue;
-            }
-            let Some(description) = self.inspect(pid) else { continue };
-            let ports = if self.selection.asks_for_ports() {
-                listeners.ports(pid)
-            } else {
-                BTreeSet::new()
-            };
-            // The kernel side may have met it before this look at it.
-            let adopted = probes.target(pid).ok().flatten().map(|target| target.entity);
-            self.consider(pid, description, ports, adopted, probes, handover);
+        for pid in there.into_iter().filter(|pid| *pid != std::process::id()) {
+            self.compare(pid, &mut listeners, probes, handover);
         }
+    }
+
+    /// Compares what is known of a process with what it is now.
+    fn compare(&mut self, pid: u32, listeners: &mut Listeners, probes: &mut Probes, handover: &mut Handover) {
+        let description = self.inspect(pid);
+        let known = self.known.get(&pid);
+        if known.is_some_and(|known| known.is_still(start_time(pid), description.as_ref())) {
+            return;
+        }
+        // What is known was another process or another program, whose end or exec was not seen.
+        let former = known.and_then(|known| known.entity);
+        self.forget(pid, probes);
+        // The kernel side may have met it before this look at it.
+        let target = probes.target(pid).ok().flatten().map(|target| target.entity);
+        let adopted = target.filter(|entity| Some(*entity) != former);
+        if adopted.is_none() && former.is_some() {
+            untrace(pid, probes);
+        }
+        let Some(description) = description else { return };
+        let ports = if self.selection.asks_for_ports() {
+            listeners.ports(pid)
+        } else {
+            BTreeSet::new()
+        };
+        self.consider(pid, description, ports, adopted, probes, handover);
     }
 
     /// Carries out what an event calls for.
     pub(crate) fn on_event(&mut self, event: &ProcessEvent<'_>, probes: &mut Probes, handover: &mut Handover) {
         match event.kind {
             ProcessEventKind::Exec { filename } => {
+                let ports = self.inherited_ports(event.pid);
                 self.forget(event.pid, probes);
                 let now = Instant::now();
                 self.second_looks
@@ -111,7 +137,7 @@ impl Processes {
                 let description = self.inspect(event.pid).unwrap_or_else(|| {
                     Description::of_executable(PathBuf::from(String::from_utf8_lossy(filename).as_ref()))
                 });
-                self.consider(event.pid, description, BTreeSet::new(), event.entity, probes, handover);
+                self.consider(event.pid, description, ports, event.entity, probes, handover);
             }
             ProcessEventKind::Fork { parent } => {
                 let known = self
@@ -228,14 +254,30 @@ impl Processes {
         );
     }
 
+    /// The ports of a process that has just run another program: listening sockets may be handed on, as by a service manager
+    /// that listens for its services.
+    fn inherited_ports(&self, pid: u32) -> BTreeSet<u16> {
+        match self.known.get(&pid) {
+            Some(before) if self.selection.asks_for_ports() && !before.ports.is_empty() => {
+                Listeners::default().ports(pid)
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// `None` if it is gone, or a thread of the kernel.
-    fn inspect(&self, pid: u32) -> Option<Description> {
-        match self.inspector.inspect(pid) {
-            Ok(inspection) => Some(Description::of(&inspection)),
-            Err(InspectError::Gone { .. } | InspectError::KernelThread { .. }) => None,
-            Err(error) => {
+    fn inspect(&mut self, pid: u32) -> Option<Description> {
+        match self.inspections.call(pid) {
+            Ok(Ok(inspection)) => Some(Description::of(&inspection)),
+            Ok(Err(InspectError::Gone { .. } | InspectError::KernelThread { .. })) => None,
+            Ok(Err(error)) => {
                 tracing::warn!(pid, %error, "a process cannot be inspected and is not traced");
                 None
+            }
+            Err(error) => {
+                tracing::warn!(pid, %error, "a process cannot be inspected; only its path is known");
+                let (path, _) = facts::process::Process::open(pid).ok()?.exe_path().ok()?;
+                Some(Description::of_executable(path.into()))
             }
         }
     }
@@ -262,9 +304,10 @@ impl Processes {
         self.go.attach(pid, probes)
     }
 
-    /// Entities of user space count upwards from one; those of the kernel side begin at 2^31.
+    /// Entities of user space count upwards from one, and begin anew where those of the kernel side begin: by then the first
+    /// ones are long forgotten.
     fn next_entity(&mut self) -> u32 {
-        self.last_entity += 1;
+        self.last_entity = self.last_entity % (FIRST_KERNEL_ENTITY - 1) + 1;
         self.last_entity
     }
 }
@@ -302,8 +345,12 @@ fn stop_finishing(pid: u32, probes: &mut Probes) {
 
 /// The kernel side began to trace a process that nobody asked for.
 fn release(pid: u32, entity: u32, probes: &mut Probes, handover: &mut Handover) {
+    untrace(pid, probes);
+    handover.refuse(entity);
+}
+
+fn untrace(pid: u32, probes: &mut Probes) {
     if let Err(error) = probes.remove_target(pid) {
         tracing::warn!(pid, %error, "a process goes on being traced");
     }
-    handover.refuse(entity);
 }
