@@ -130,6 +130,7 @@ const NEVER: &[Never] = &[
     Never {
         from: &[
             "probe-wire",
+            "probe-ring",
             "probe-loader",
             "runtime-inspect",
             "collector-config",
@@ -139,13 +140,7 @@ const NEVER: &[Never] = &[
         because: "decisions and readers are plain functions, usable from any thread",
     },
     Never {
-        from: &[
-            "odigos-collector",
-            "probe-loader",
-            "runtime-inspect",
-            "collector-config",
-            "collector-pdata",
-        ],
+        from: &["odigos", "odiglet", "odigos-collector"],
         reach: &["kube", "k8s-openapi"],
         because: "on a single machine there is no Kubernetes",
     },

@@ -36,11 +36,12 @@ fn architecture() -> Result<()> {
     for root in roots(&metadata)? {
         violations.extend(sources::violations_of_root(&root));
     }
-    let workspace = metadata.workspace_root.as_std_path();
+    let workspace_path = metadata.workspace_root.as_str();
+    let workspace = Path::new(workspace_path);
     for path in tracked_files(workspace)? {
         // A file that is deleted and not yet committed, and one that is no text, have no lines to judge.
         if let Ok(text) = fs::read_to_string(workspace.join(&path)) {
-            violations.extend(sources::violations_of_file(&path, &text));
+            violations.extend(sources::violations_of_file(&path, &text, workspace_path));
         }
     }
     for violation in &violations {
@@ -52,7 +53,8 @@ fn architecture() -> Result<()> {
     }
 }
 
-/// The packages by name, as they are shipped: what only a test depends on may know everything. Two versions of one outside package become one node, which can only find more.
+/// The packages by name, as they are shipped: what only a test depends on may know everything. Two versions of one outside
+/// package become one node, which can only find more.
 fn graph(metadata: &Metadata) -> Result<Graph> {
     let resolve = metadata.resolve.as_ref().context("the workspace was not resolved")?;
     let mut graph = Graph::default();
@@ -74,7 +76,8 @@ fn graph(metadata: &Metadata) -> Result<Graph> {
     Ok(graph)
 }
 
-/// The files at which the compiler begins with what is shipped or built on the way: where `forbid(unsafe_code)` covers all of a crate.
+/// The files at which the compiler begins with what is shipped or built on the way: where `forbid(unsafe_code)` covers all
+/// of a crate.
 fn roots(metadata: &Metadata) -> Result<Vec<Root>> {
     let mut roots = Vec::new();
     for package in metadata.workspace_packages() {

@@ -19,13 +19,9 @@ const FORBID_UNSAFE: &str = "#![forbid(unsafe_code)]";
 const MAX_LINES: usize = 800;
 const SOURCES: &[&str] = &[".rs", ".c", ".h", ".sh", ".py", ".go", ".ts", ".js"];
 
-/// Text that names one machine or one registry. Each is cut in two here, so that this file is not found by itself.
-const FOREIGN: &[(&str, &str)] = &[
-    ("/work", "/main"),
-    ("/work", "/shared"),
-    ("/work", "/.library"),
-    ("../", "shared/"),
-    ("/tmp", "/team"),
+/// Hosts of package registries. Which one is asked is the affair of cargo, apt and go, and of the machine that they run on.
+/// Each is cut in two here, so that this file is not found by itself.
+const REGISTRIES: &[(&str, &str)] = &[
     ("deb.debian", ".org"),
     ("static.crates", ".io"),
     ("index.crates", ".io"),
@@ -42,8 +38,8 @@ pub fn violations_of_root(root: &Root) -> Option<String> {
     (!exempt && !forbids).then(|| format!("{}: lacks {FORBID_UNSAFE}", root.path))
 }
 
-/// Judges any tracked text file by its path from the workspace's root.
-pub fn violations_of_file(path: &str, text: &str) -> Vec<String> {
+/// Judges any tracked text file by its path from the workspace's root, which lies at `workspace` on this machine.
+pub fn violations_of_file(path: &str, text: &str, workspace: &str) -> Vec<String> {
     let mut out = Vec::new();
     let lines = text.lines().count();
     if lines > MAX_LINES && SOURCES.iter().any(|end| path.ends_with(end)) {
@@ -51,15 +47,14 @@ pub fn violations_of_file(path: &str, text: &str) -> Vec<String> {
             "{path}: {lines} lines; no file of ours has more than {MAX_LINES}"
         ));
     }
+    let registries = REGISTRIES.iter().map(|(begin, end)| format!("{begin}{end}"));
+    let foreign: Vec<String> = registries.chain([workspace.to_owned()]).collect();
     for (number, line) in text.lines().enumerate() {
-        for (begin, end) in FOREIGN {
-            let word = format!("{begin}{end}");
-            if line.contains(&word) {
-                out.push(format!(
-                    "{path}:{}: {word} exists on one machine only, or names a registry",
-                    number + 1
-                ));
-            }
+        for word in foreign.iter().filter(|word| line.contains(*word)) {
+            out.push(format!(
+                "{path}:{}: {word} exists on one machine only, or names a registry",
+                number + 1
+            ));
         }
     }
     out
@@ -68,6 +63,8 @@ pub fn violations_of_file(path: &str, text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HERE: &str = "/home/someone/odigos";
 
     fn root(package: &str, text: &str) -> Root {
         Root {
@@ -97,20 +94,26 @@ mod tests {
     #[test]
     fn a_long_source_file_is_found_and_a_long_table_is_not() {
         let long = "line\n".repeat(MAX_LINES + 1);
-        assert_eq!(violations_of_file("a/b.rs", &long).len(), 1);
-        assert_eq!(violations_of_file("a/b.csv", &long).len(), 0);
-        assert_eq!(violations_of_file("a/b.rs", &"line\n".repeat(MAX_LINES)).len(), 0);
+        assert_eq!(violations_of_file("a/b.rs", &long, HERE).len(), 1);
+        assert_eq!(violations_of_file("a/b.csv", &long, HERE).len(), 0);
+        assert_eq!(violations_of_file("a/b.rs", &"line\n".repeat(MAX_LINES), HERE).len(), 0);
     }
 
     #[test]
     fn a_path_of_one_machine_is_found_with_its_line() {
-        let path = ["/work", "/main"].concat();
-        let found = violations_of_file("docs/a.md", &format!("first\nsee {path}/docs\n"));
+        let found = violations_of_file("docs/a.md", &format!("first\nsee {HERE}/docs\n"), HERE);
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("docs/a.md:2: "), "{found:?}");
+        let elsewhere = violations_of_file("docs/a.md", "a workload at /srv/shop", HERE);
+        assert_eq!(elsewhere, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_registrys_host_is_found() {
+        let host = ["proxy.golang", ".org"].concat();
         assert_eq!(
-            violations_of_file("docs/a.md", "a workload at /workspace"),
-            Vec::<String>::new()
+            violations_of_file("a.sh", &format!("curl https://{host}"), HERE).len(),
+            1
         );
     }
 }
