@@ -6,8 +6,11 @@ mod service;
 use crate::output;
 use crate::run::{self, Output, Settings};
 use anyhow::{Context, Result};
-use service::Service;
+use kit::Termination;
+use service::{Folder, Service};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Options of `demo`.
@@ -29,11 +32,31 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     // What cannot work is said before anything is started.
     let duration = run::parse_duration(arguments.duration.as_deref())?;
     let facilities = run::facilities()?;
+    let interrupted = interruption()?;
     let folder = service::Folder::make().context("cannot make a folder for the sample programs")?;
+    let running = start_services(&folder, &interrupted);
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let front = running.last().context("none of the sample programs could be started")?;
+    let load = load::Load::start(front.port)?;
+    let pids: Vec<u32> = running.iter().map(Service::pid).collect();
+    let output = arguments.output.unwrap_or_else(Output::by_default);
+    let settings = Settings::of_processes(&pids, output, duration)?;
+    let outcome = run::start(settings, facilities);
+    load.stop();
+    outcome
+}
+
+fn start_services(folder: &Folder, interrupted: &AtomicBool) -> Vec<Service> {
     let mut running: Vec<Service> = Vec::new();
     for recipe in service::RECIPES {
         let backends: Vec<String> = running.iter().map(Service::as_argument).collect();
-        match recipe.start(&folder, &backends, START) {
+        let started = recipe.start(folder, &backends, START, interrupted);
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        match started {
             Ok(service) => {
                 output::tell(format_args!(
                     "{} ({}) listens on port {}",
@@ -47,12 +70,26 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             )),
         }
     }
-    let front = running.last().context("none of the sample programs could be started")?;
-    let load = load::Load::start(front.port)?;
-    let pids: Vec<u32> = running.iter().map(Service::pid).collect();
-    let output = arguments.output.unwrap_or_else(Output::by_default);
-    let settings = Settings::of_processes(&pids, output, duration)?;
-    let outcome = run::start(settings, facilities);
-    load.stop();
-    outcome
+    running
+}
+
+/// Takes over the signals that ask to end, so that no service and no folder is left behind; becomes true with the first.
+fn interruption() -> Result<Arc<AtomicBool>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let mut termination = runtime
+        .block_on(async { Termination::install() })
+        .context("cannot take over signals")?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let told = interrupted.clone();
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            runtime.block_on(termination.next());
+            told.store(true, Ordering::Relaxed);
+        })
+        .context("cannot start a thread")?;
+    Ok(interrupted)
 }

@@ -6,8 +6,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How often an interruption is looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A sample program in one language.
 pub struct Recipe {
@@ -92,8 +96,14 @@ pub struct Service {
 }
 
 impl Recipe {
-    /// Starts it and waits for its port.
-    pub fn start(&self, folder: &Folder, backends: &[String], patience: Duration) -> Result<Service> {
+    /// Starts it and waits for its port, so long or until interrupted.
+    pub fn start(
+        &self,
+        folder: &Folder,
+        backends: &[String],
+        patience: Duration,
+        interrupted: &AtomicBool,
+    ) -> Result<Service> {
         let runtime = find(self.runtime).with_context(|| format!("there is no {}", self.runtime))?;
         fs::write(folder.0.join(self.file), self.source).context("cannot write its source")?;
         if !self.compile.is_empty() {
@@ -122,7 +132,7 @@ impl Recipe {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| program.display().to_string())?;
-        match read_port(&mut child, patience) {
+        match read_port(&mut child, patience, interrupted) {
             Ok(port) => Ok(Service {
                 name: self.name,
                 port,
@@ -159,7 +169,7 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn read_port(child: &mut Child, patience: Duration) -> Result<u16> {
+fn read_port(child: &mut Child, patience: Duration, interrupted: &AtomicBool) -> Result<u16> {
     let out = child.stdout.take().context("it has no standard output")?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -168,10 +178,15 @@ fn read_port(child: &mut Child, patience: Duration) -> Result<u16> {
         // Nobody waits any more after the time is up.
         let _ = sender.send(read);
     });
-    match receiver.recv_timeout(patience) {
-        Ok(Ok(line)) if line.is_empty() => bail!("it ended before it listened"),
-        Ok(line) => line?.trim().parse().context("it did not say its port"),
-        Err(_) => bail!("it did not listen within {patience:?}"),
+    let deadline = Instant::now() + patience;
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(Ok(line)) if line.is_empty() => bail!("it ended before it listened"),
+            Ok(line) => return line?.trim().parse().context("it did not say its port"),
+            Err(_) if interrupted.load(Ordering::Relaxed) => bail!("interrupted"),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+            Err(_) => bail!("it did not listen within {patience:?}"),
+        }
     }
 }
 

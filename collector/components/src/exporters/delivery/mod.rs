@@ -62,7 +62,7 @@ pub async fn run(mut transport: impl Transport, retry: Retry, destination: Strin
 /// An endpoint is named in logs and errors, where credentials do not belong; this error does not repeat it.
 pub fn refuse_credentials(endpoint: &str) -> Result<(), String> {
     if endpoint.contains('@') {
-        Err("must not hold a user or a password; say them in `headers`".to_owned())
+        Err("must not hold a user or a password, which logs would repeat; `headers` may".to_owned())
     } else {
         Ok(())
     }
