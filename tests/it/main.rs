@@ -7,6 +7,7 @@ mod bad_input;
 mod daemon;
 mod golang;
 mod hostile;
+mod lease;
 mod probes;
 mod processes;
 mod run;
