@@ -135,10 +135,11 @@ impl GoBinary {
         self.field_offsets(&[type_name]).get(type_name, field)
     }
 
-    /// A damaged entry (outside the code, or absurdly long) is left out.
+    /// A damaged entry (outside the code, absurdly long, or in a segment that the file does not hold) is left out.
     fn function(&self, found: pclntab::Found, names: &[&str]) -> Option<GoFunction> {
         let size = found.end - found.entry;
-        if size > MAX_BODY || !self.elf.is_code(found.entry) {
+        let in_file = self.elf.available_at(found.entry).ok()?;
+        if size > MAX_BODY.min(in_file) || !self.elf.is_code(found.entry) {
             return None;
         }
         Some(GoFunction {

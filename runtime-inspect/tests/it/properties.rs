@@ -42,10 +42,22 @@ fn read_all(bytes: &[u8]) {
     let _ = ElfContents::read(&elf);
     let Ok(binary) = GoBinary::open(elf) else { return };
     for function in binary.functions(&WANTED).unwrap_or_default() {
-        assert!(function.file_offset < bytes.len() as u64, "{function:?}");
+        assert!(
+            function.file_offset + function.size <= bytes.len() as u64,
+            "{function:?}"
+        );
         let _ = binary.body(&function);
     }
     let _ = binary.field_offset("runtime.g", "goid");
+}
+
+#[test]
+fn code_in_a_segment_beyond_the_file_is_no_function() {
+    // The third byte of the offset of the third program header, which is that of the code.
+    const OFFSET: usize = 64 + 2 * 56 + 8;
+    let mut bytes = PROGRAM.clone();
+    bytes[OFFSET + 2] = 0xff;
+    read_all(&bytes);
 }
 
 /// Where a program is most easily broken: its headers and section table, then anywhere.
