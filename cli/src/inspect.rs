@@ -121,7 +121,7 @@ fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
 }
 
 fn row(inspection: &Inspection, plan: &Plan) -> [String; 8] {
-    let or_dash = |text: Option<String>| text.map_or_else(|| "-".to_owned(), |text| text.escape_debug().to_string());
+    let or_dash = |text: Option<String>| text.map_or_else(|| "-".to_owned(), |text| shown(&text));
     let agents: Vec<&str> = inspection.agents.iter().map(|agent| agent.vendor).collect();
     let libc = inspection.libc.map(|libc| match &inspection.libc_version {
         Some(version) => format!("{} {version}", libc.as_str()),
@@ -150,17 +150,29 @@ fn evidence(inspection: &Inspection, plan: &Plan) -> String {
         format!(
             "    {}: {} ({})\n",
             finding.subject.as_str(),
-            value.escape_debug(),
-            finding.evidence.escape_debug()
+            shown(value),
+            shown(&finding.evidence)
         )
     });
     let reasons = plan
         .without
         .iter()
-        .map(|reason| format!("    not instrumented by {}\n", reason.escape_debug()));
+        .map(|reason| format!("    not instrumented by {}\n", shown(reason)));
     let is_known = !inspection.exe.is_empty();
-    let program = is_known.then(|| format!("    program: {}\n", inspection.exe.escape_debug()));
+    let program = is_known.then(|| format!("    program: {}\n", shown(&inspection.exe)));
     program.into_iter().chain(findings).chain(reasons).collect()
+}
+
+/// Text of a process without what would control the terminal. Quotes do no harm.
+fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' | '"' => out.push(c),
+            _ => out.extend(c.escape_debug()),
+        }
+    }
+    out
 }
 
 fn json(processes: &[(Inspection, Plan)]) -> Result<String> {
@@ -197,4 +209,17 @@ fn to_json(inspection: &Inspection, plan: &Plan) -> Value {
         "not_instrumented_by": plan.without,
         "findings": findings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_shown_and_quotes_are_left_alone() {
+        assert_eq!(
+            shown("Node's \"x\" \u{1b}[2J\n\u{202e}é"),
+            "Node's \"x\" \\u{1b}[2J\\n\\u{202e}é"
+        );
+    }
 }
