@@ -51,6 +51,15 @@ impl Draining {
             _ => std::future::pending().await,
         }
     }
+
+    /// Waits until the deadline lies before `known`, and returns it. Never returns if nobody brings it forward.
+    pub async fn sooner_than(&mut self, known: Instant) -> Instant {
+        let is_sooner = |deadline: &Option<Instant>| deadline.is_some_and(|deadline| deadline < known);
+        match self.0.wait_for(is_sooner).await.map(|deadline| *deadline) {
+            Ok(Some(deadline)) => deadline,
+            _ => std::future::pending().await,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +77,10 @@ mod tests {
         assert_eq!(early.begun().await, now + Duration::from_secs(5));
         drain.begin(now + Duration::from_secs(1));
         assert_eq!(drain.listen().begun().await, now + Duration::from_secs(1));
+        assert_eq!(
+            early.sooner_than(now + Duration::from_secs(5)).await,
+            now + Duration::from_secs(1)
+        );
     }
 
     #[tokio::test]

@@ -284,7 +284,7 @@ impl Wired {
                     failure = failure.or(error);
                 }
                 deadline = draining.begun() => {
-                    self.finish(deadline, &mut failure).await;
+                    self.finish(deadline, &mut draining, &mut failure).await;
                     break;
                 }
             }
@@ -292,12 +292,13 @@ impl Wired {
         failure.map_or(Ok(()), Err)
     }
 
-    async fn finish(&mut self, deadline: Instant, failure: &mut Option<EngineError>) {
+    async fn finish(&mut self, deadline: Instant, draining: &mut Draining, failure: &mut Option<EngineError>) {
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        self.join_until(half, failure, |wired| wired.count(Role::Receiver) == 0)
+        self.join_until(half, draining, failure, |wired| wired.count(Role::Receiver) == 0)
             .await;
         self.abort(Role::Receiver);
-        self.join_until(deadline, failure, |_| false).await;
+        let deadline = draining.deadline().unwrap_or(deadline);
+        self.join_until(deadline, draining, failure, |_| false).await;
         let late: Vec<&str> = self.named.values().map(|task| task.name.as_str()).collect();
         if !late.is_empty() {
             tracing::warn!(
@@ -317,19 +318,25 @@ impl Wired {
         }
     }
 
+    /// Until the deadline, or an earlier one that the drain is given meanwhile.
     async fn join_until(
         &mut self,
-        deadline: Instant,
+        mut deadline: Instant,
+        draining: &mut Draining,
         failure: &mut Option<EngineError>,
         enough: impl Fn(&Wired) -> bool,
     ) {
         while !enough(self) {
-            match tokio::time::timeout_at(deadline.into(), self.tasks.join_next_with_id()).await {
-                Ok(Some(ended)) => {
-                    let error = self.ended(ended);
-                    *failure = failure.take().or(error);
-                }
-                Ok(None) | Err(_) => break,
+            tokio::select! {
+                ended = self.tasks.join_next_with_id() => match ended {
+                    Some(ended) => {
+                        let error = self.ended(ended);
+                        *failure = failure.take().or(error);
+                    }
+                    None => break,
+                },
+                () = tokio::time::sleep_until(deadline.into()) => break,
+                sooner = draining.sooner_than(deadline) => deadline = sooner,
             }
         }
     }

@@ -294,6 +294,20 @@ fn a_destination_that_is_away_costs_only_its_own_items() {
 }
 
 #[test]
+fn a_drain_that_goes_on_can_be_cut_short() {
+    let engine = start("stays: true", "", "all, away");
+    let begun = Instant::now();
+    engine.handle().drain(Duration::from_secs(600));
+    // By then the engine waits for the first deadline; if it does not yet, it is only not put to the test.
+    std::thread::park_timeout(Duration::from_millis(50));
+    engine.handle().drain(Duration::ZERO);
+    let (account, result) = engine.wait();
+    result.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(account.balances(), "{account}");
+}
+
+#[test]
 fn at_the_deadline_all_that_is_left_is_counted_as_dropped() {
     for feed in ["payloads: 10000", "payloads: 10000, from_thread: true"] {
         let engine = start(feed, "half", "stuck");
