@@ -354,3 +354,24 @@ fn untrace(pid: u32, probes: &mut Probes) {
         tracing::warn!(pid, %error, "a process goes on being traced");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_anew_when_its_start_or_its_program_is_another() {
+        let description = |path: &str| Description::of_executable(PathBuf::from(path));
+        let known = Process {
+            start_time: Some(7),
+            description: description("/bin/sh"),
+            ports: BTreeSet::new(),
+            entity: None,
+        };
+        assert!(known.is_still(Some(7), Some(&description("/bin/sh"))));
+        assert!(known.is_still(Some(7), None), "it cannot be inspected this time");
+        assert!(!known.is_still(Some(8), Some(&description("/bin/sh"))));
+        assert!(!known.is_still(None, None));
+        assert!(!known.is_still(Some(7), Some(&description("/bin/cat"))));
+    }
+}
