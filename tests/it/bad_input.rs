@@ -52,6 +52,20 @@ fn wrong_options_are_all_named_at_once() {
     check(&["run", "--nonsense"], 2, &["--nonsense"]);
 }
 
+/// The processes that are traced are told by the number of the whole, so that a thread's number would trace nothing.
+#[test]
+fn the_number_of_a_thread_is_refused_and_its_process_named() {
+    let own = std::process::id();
+    // Tests run on threads of their own.
+    let link = std::fs::read_link("/proc/thread-self").unwrap();
+    let thread = link.file_name().unwrap().to_str().unwrap();
+    check(
+        &["run", "--pid", thread],
+        2,
+        &[&format!("--pid {thread}: {thread} is a thread of process {own}")],
+    );
+}
+
 #[test]
 fn an_unknown_key_of_the_configuration_is_named_with_its_line() {
     let folder = tempfile::TempDir::new().unwrap();

@@ -140,8 +140,12 @@ fn named(pids: &[u32], errors: &mut Vec<String>) -> Vec<Named> {
 }
 
 fn name(pid: u32) -> Result<Named, ProcessError> {
-    let start_time = Process::open(pid)?.start_time();
-    Ok(Named { pid, start_time })
+    let process = Process::open(pid)?;
+    process.refuse_thread()?;
+    Ok(Named {
+        pid,
+        start_time: process.start_time(),
+    })
 }
 
 /// `90s`, `1500ms`, `5m` or seconds.

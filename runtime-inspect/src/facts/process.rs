@@ -19,6 +19,8 @@ use super::mappings::{self, MAX_MAPPINGS, MappedFile};
 const MAX_CMDLINE: usize = 1 << 20;
 const MAX_ARGUMENTS: usize = 16 * 1024;
 const MAX_STAT: usize = 4096;
+/// The beginning, before what grows with groups and processors.
+const MAX_STATUS: usize = 512;
 const MAX_AUXV: usize = 4096;
 const AT_SECURE: u64 = 23;
 
@@ -42,6 +44,14 @@ pub enum ProcessError {
         expected: u64,
         /// Start time of the process that is there.
         found: u64,
+    },
+    /// The number is that of a thread that is not the first of its process.
+    #[error("{pid} is a thread of process {process}")]
+    Thread {
+        /// The number.
+        pid: u32,
+        /// The number of its process.
+        process: u32,
     },
     /// A thread of the kernel, which has no program.
     #[error("process {pid} is a kernel thread")]
@@ -99,6 +109,15 @@ impl Process {
                 found: this.start_time,
             })
         }
+    }
+
+    /// Fails unless the number is a process's: `/proc` opens for the number of any thread, though it lists only processes.
+    pub fn refuse_thread(&self) -> Result<(), ProcessError> {
+        let process = thread_group(&self.read("status", MAX_STATUS)?).ok_or(ProcessError::Gone { pid: self.pid })?;
+        if process == self.pid {
+            return Ok(());
+        }
+        Err(ProcessError::Thread { pid: self.pid, process })
     }
 
     /// The number.
@@ -267,6 +286,17 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     })
 }
 
+/// `Tgid` of `/proc/PID/status`, see `proc_pid_status(5)`. Line ends within a name are escaped there.
+fn thread_group(status: &[u8]) -> Option<u32> {
+    let status = String::from_utf8_lossy(status);
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Tgid:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
 /// Pairs of 8-byte type and value. See `getauxval(3)`.
 fn secure_of_auxv(bytes: &[u8]) -> Option<bool> {
     let pairs = bytes.chunks_exact(16).map(|pair| {
@@ -289,5 +319,24 @@ mod tests {
         assert_eq!(stat.start_time, 4242);
         assert!(!stat.ended && !stat.is_kernel_thread);
         assert!(parse_stat(b"7 (a").is_none());
+    }
+
+    #[test]
+    fn a_thread_is_told_from_its_process() {
+        assert_eq!(
+            thread_group(b"Name:\ta\\nTgid:\t1\nUmask:\t0022\nTgid:\t42\nNgid:\t0\n"),
+            Some(42)
+        );
+        assert_eq!(thread_group(b"Name:\ta\n"), None);
+        let own = std::process::id();
+        assert_eq!(Process::open(own).unwrap().refuse_thread(), Ok(()));
+        let thread = std::thread::spawn(|| {
+            // The link is that of the thread that reads it: PID/task/TID.
+            let link = std::fs::read_link("/proc/thread-self").unwrap();
+            let pid = link.file_name().and_then(|name| name.to_str()?.parse().ok()).unwrap();
+            (pid, Process::open(pid).unwrap().refuse_thread())
+        });
+        let (pid, outcome) = thread.join().unwrap();
+        assert_eq!(outcome, Err(ProcessError::Thread { pid, process: own }));
     }
 }
