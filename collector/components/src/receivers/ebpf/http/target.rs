@@ -105,8 +105,8 @@ pub fn route_of_pattern(pattern: &[u8]) -> &[u8] {
     path.strip_suffix(b"{$}").unwrap_or(path)
 }
 
-/// Parameters whose values the semantic conventions want redacted: they sign requests to object stores.
-const SECRET_PARAMETERS: [&[u8]; 7] = [
+/// Parameters whose values the semantic conventions want redacted, by these very names: they sign requests to object stores.
+const SIGNING_PARAMETERS: [&[u8]; 7] = [
     b"AWSAccessKeyId",
     b"Signature",
     b"sig",
@@ -116,6 +116,44 @@ const SECRET_PARAMETERS: [&[u8]; 7] = [
     b"X-Amz-Security-Token",
 ];
 
+/// Parameters that hold credentials by common custom, in small letters and without what separates words. The conventions
+/// permit to redact more than they list. `code` and `key` stand for many things, but each is also a credential that is
+/// enough by itself (RFC 6749 section 4.1.2, the key of an API), and a lost value costs less than a leaked one.
+const CREDENTIALS: [&[u8]; 18] = [
+    b"accesskey",
+    b"accesstoken",
+    b"apikey",
+    b"apitoken",
+    b"assertion",
+    b"authtoken",
+    b"clientassertion",
+    b"clientsecret",
+    b"code",
+    b"codeverifier",
+    b"idtoken",
+    b"key",
+    b"passwd",
+    b"password",
+    b"pwd",
+    b"refreshtoken",
+    b"secret",
+    b"token",
+];
+
+/// The longest name that may be one of [`CREDENTIALS`], in bytes: more would be separators, so that the look at a name is short.
+const LONGEST_NAME: usize = 32;
+
+fn is_secret(name: &[u8]) -> bool {
+    if SIGNING_PARAMETERS.contains(&name) {
+        return true;
+    }
+    let letters = || {
+        let letters = name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b'.'));
+        letters.map(u8::to_ascii_lowercase)
+    };
+    name.len() <= LONGEST_NAME && CREDENTIALS.iter().any(|secret| letters().eq(secret.iter().copied()))
+}
+
 /// Appends `query`, the values of well-known secrets replaced by `REDACTED`.
 pub fn put_redacted(out: &mut Vec<u8>, query: &[u8]) {
     for (index, parameter) in query.split(|byte| *byte == b'&').enumerate() {
@@ -123,7 +161,7 @@ pub fn put_redacted(out: &mut Vec<u8>, query: &[u8]) {
             out.push(b'&');
         }
         match memchr::memchr(b'=', parameter) {
-            Some(at) if SECRET_PARAMETERS.contains(&&parameter[..at]) => {
+            Some(at) if is_secret(&parameter[..at]) => {
                 out.extend_from_slice(&parameter[..=at]);
                 out.extend_from_slice(b"REDACTED");
             }
@@ -210,6 +248,47 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "a=1&sig=REDACTED&Signature=REDACTED&sigh=2&sig"
         );
+    }
+
+    #[test]
+    fn the_values_of_credentials_are_redacted_however_their_names_are_written() {
+        let redacted = |query: &str| {
+            let mut out = Vec::new();
+            put_redacted(&mut out, query.as_bytes());
+            String::from_utf8(out).unwrap()
+        };
+        for name in [
+            "token",
+            "access_token",
+            "id_token",
+            "refresh_token",
+            "api_key",
+            "apikey",
+            "apiKey",
+            "API-KEY",
+            "key",
+            "password",
+            "passwd",
+            "secret",
+            "client_secret",
+            "code",
+        ] {
+            assert_eq!(
+                redacted(&format!("a=1&{name}=x=y&b=2")),
+                format!("a=1&{name}=REDACTED&b=2")
+            );
+        }
+        for query in [
+            "keyword=x",
+            "zipcode=8001",
+            "tokens=5",
+            "page_token_size=5",
+            "monkey=1",
+            "=x",
+            "token",
+        ] {
+            assert_eq!(redacted(query), query);
+        }
     }
 
     proptest! {
