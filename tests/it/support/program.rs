@@ -1,8 +1,9 @@
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long anything may take; far more than it does, since the machine may be busy.
@@ -53,7 +54,8 @@ pub fn free_port() -> u16 {
 /// A started program, which is killed when dropped.
 pub struct Program {
     child: Child,
-    errors: Option<BufReader<ChildStderr>>,
+    /// The lines of its standard error, with their ends.
+    errors: Receiver<String>,
     /// What was read of its standard error so far.
     pub log: String,
 }
@@ -66,7 +68,7 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let errors = child.stderr.take().map(BufReader::new);
+        let errors = lines(child.stderr.take().unwrap());
         Program {
             child,
             errors,
@@ -76,14 +78,21 @@ impl Program {
 
     /// Reads its standard error up to a line that contains `text`.
     pub fn wait_for(&mut self, text: &str) -> String {
-        let errors = self.errors.as_mut().unwrap();
+        self.line_with(text, PATIENCE)
+            .unwrap_or_else(|what| panic!("{what}; it said:\n{}", self.log))
+    }
+
+    fn line_with(&mut self, text: &str, patience: Duration) -> Result<String, String> {
+        let deadline = Instant::now() + patience;
         loop {
-            let mut line = String::new();
-            let read = errors.read_line(&mut line).unwrap();
-            assert!(read > 0, "it ended without saying {text:?}; it said:\n{}", self.log);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.errors.recv_timeout(left).map_err(|error| match error {
+                RecvTimeoutError::Timeout => format!("it did not say {text:?} within {patience:?}"),
+                RecvTimeoutError::Disconnected => format!("it ended without saying {text:?}"),
+            })?;
             self.log.push_str(&line);
             if line.contains(text) {
-                return line;
+                return Ok(line);
             }
         }
     }
@@ -105,11 +114,7 @@ impl Program {
 
     /// Waits for its end; the rest of its standard error is in `log` then.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut rest = String::new();
-        if let Some(errors) = &mut self.errors {
-            errors.read_to_string(&mut rest).unwrap();
-        }
-        self.log.push_str(&rest);
+        self.log.extend(self.errors.iter());
         self.child.wait().unwrap()
     }
 
@@ -120,13 +125,29 @@ impl Program {
     }
 }
 
+/// Reads on a thread of its own, so that whoever waits for a line can stop waiting, and the program never does. The thread
+/// ends when nobody can write any longer.
+fn lines(errors: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut errors = BufReader::new(errors);
+        let mut line = Vec::new();
+        while errors.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    receiver
+}
+
 impl Drop for Program {
     /// Asks first, since what it started itself is its own to end.
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return;
         }
-        self.errors = None;
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let deadline = Instant::now() + Duration::from_secs(15);
@@ -137,4 +158,18 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn waiting_for_a_line_ends_in_time_or_with_the_program() {
+    let mut command = Command::new("sh");
+    let mut silent = Program::start(command.args(["-c", "echo first >&2; echo second >&2; exec sleep 600"]));
+    assert_eq!(silent.wait_for("first"), "first\n");
+    let patience = Duration::from_millis(50);
+    let late = silent.line_with("third", patience).unwrap_err();
+    assert_eq!(late, "it did not say \"third\" within 50ms");
+    silent.kill();
+    let ended = silent.line_with("third", PATIENCE).unwrap_err();
+    assert_eq!(ended, "it ended without saying \"third\"");
+    assert_eq!(silent.log, "first\nsecond\n");
 }
