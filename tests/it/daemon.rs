@@ -191,6 +191,7 @@ impl Busy {
         let requests = self.load.stop();
         collector.stop();
         odiglet.stop();
+        check_that_nothing_waits(&collector.log);
         let clean = self.node.odiglet().arg("clean").status().unwrap();
         assert!(clean.success() && !self.node.pins.exists());
         let mut ids = vec![Vec::new(); requests as usize];
@@ -200,6 +201,13 @@ impl Busy {
         }
         (ids, collector.log.clone())
     }
+}
+
+/// The ring was read to its end, and a successor accounts for what it did not read itself.
+fn check_that_nothing_waits(log: &str) {
+    let value = |name: &str| account(log, name);
+    let read = value("read_before") + value("decoded") + value("undecodable") + value("not_selected");
+    assert_eq!((value("emitted"), value("pending")), (read, 0), "{log}");
 }
 
 fn count_spans(file: &Path) -> usize {

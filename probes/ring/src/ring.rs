@@ -74,6 +74,18 @@ impl Ring {
         produced.wrapping_sub(self.next)
     }
 
+    /// How many records the next `bytes` hold, which wait to be read.
+    pub fn records_in(&self, bytes: usize) -> usize {
+        let end = self.next.wrapping_add(bytes.min(self.pending()));
+        let (mut position, mut count) = (self.next, 0);
+        while end.wrapping_sub(position).cast_signed() > 0 {
+            let (_, header) = self.record_at(position);
+            count += usize::from(header & DISCARD == 0);
+            position = after(position, header);
+        }
+        count
+    }
+
     /// Bytes that were read and are kept.
     pub fn kept(&self) -> usize {
         self.next.wrapping_sub(self.consumer.counter(0).load(Ordering::Acquire))
@@ -107,21 +119,35 @@ impl Ring {
     fn walk(&mut self, limit: usize, on_record: &mut dyn FnMut(&[u8]), passed: impl Fn(usize)) -> usize {
         let mut count = 0;
         while count < limit && self.next != self.producer.counter(0).load(Ordering::Acquire) {
-            let offset = self.page + (self.next & (self.size - 1));
-            let header = self.producer.header(offset).load(Ordering::Acquire);
+            let (offset, header) = self.record_at(self.next);
             if header & BUSY != 0 {
                 break;
             }
-            let length = (header & !(BUSY | DISCARD)) as usize;
             if header & DISCARD == 0 {
-                on_record(self.producer.bytes(offset + RECORD_HEADER, length.min(self.size)));
+                let length = length(header).min(self.size);
+                on_record(self.producer.bytes(offset + RECORD_HEADER, length));
                 count += 1;
             }
-            self.next = self.next.wrapping_add((length + RECORD_HEADER).next_multiple_of(8));
+            self.next = after(self.next, header);
             passed(self.next);
         }
         count
     }
+
+    /// Where the record at this position is mapped, and its header.
+    fn record_at(&self, position: usize) -> (usize, u32) {
+        let offset = self.page + (position & (self.size - 1));
+        (offset, self.producer.header(offset).load(Ordering::Acquire))
+    }
+}
+
+fn length(header: u32) -> usize {
+    (header & !(BUSY | DISCARD)) as usize
+}
+
+/// The position behind a record; its length is there from when it is reserved.
+fn after(position: usize, header: u32) -> usize {
+    position.wrapping_add((length(header) + RECORD_HEADER).next_multiple_of(8))
 }
 
 /// Records that were read and are kept in the ring.

@@ -247,7 +247,7 @@ impl Reader {
         while self.read_ring() {}
         self.kept.shrink(|| true);
         let ring = Ring::map(ring, usize::try_from(ring_bytes).unwrap_or(usize::MAX))?;
-        self.source.set_kernel(counters);
+        self.source.set_kernel(counters, &ring);
         // Edge-triggered: a ring that holds anything is always ready, and would be read record by record.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&self.epoll, ring.as_fd(), epoll::EventData::new_u64(RING), flags).map_err(LinkError::Wait)?;
