@@ -35,8 +35,10 @@ TESTS=(
   wrk:wrk
 )
 
-# An emulator for the kernels of scripts/kernels.sh, without its recommended packages: no screen, no sound.
+# An emulator for the kernels of scripts/kernels.sh, without its recommended packages: no screen, no sound; and what
+# compiles the programs that are observed there.
 VM=(
+  go:golang-go
   qemu-system-x86_64:qemu-system-x86
   /usr/share/seabios/bios-256k.bin:seabios
 )

@@ -1,38 +1,65 @@
 //! The probe tests on this kernel. Each runs in a process of its own, since all see whatever HTTP their process speaks.
 
-use odigos_tests::probes::{HTTP1, volume};
+use odigos_tests::probes::{Absent, Case, GO_HTTP, HTTP1, RING_BYTES, Session, volume};
+use odigos_tests::samples;
+use probe_loader::Options;
 use probe_loader::table::Group;
+use std::path::Path;
 use std::process::Command;
 
 /// Names the case that a process started by this file is to run.
 const CASE: &str = "ODIGOS_TEST_CASE";
-const VOLUME: &str = "100 000 requests over 50 connections give one span each";
+
+static VOLUME: Case = Case {
+    name: "100 000 requests over 50 connections give one span each",
+    run: |traced| volume(traced, 100_000, 50),
+};
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    HTTP1.iter().chain(GO_HTTP).chain([&VOLUME])
+}
 
 #[test]
-fn http1_by_system_calls() {
+fn every_case_with_http1_by_system_calls() {
     if let Ok(name) = std::env::var(CASE) {
-        return run(&name, Group::Http1Syscalls);
+        return run(&name);
     }
-    let names = HTTP1.iter().map(|case| case.name).chain([VOLUME]);
-    let failed: Vec<_> = names.filter(|name| !passes_alone(name)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    samples::build(folder.path()).unwrap();
+    let failed: Vec<_> = cases()
+        .map(|case| case.name)
+        .filter(|name| !passes_alone(name, folder.path()))
+        .collect();
     assert!(failed.is_empty(), "failed: {failed:#?}");
 }
 
-fn run(name: &str, group: Group) {
-    let outcome = match HTTP1.iter().find(|case| case.name == name) {
-        Some(case) => (case.run)(group),
-        None if name == VOLUME => volume(group, 100_000, 50),
-        None => panic!("no case is named {name:?}"),
+fn run(name: &str) {
+    let case = cases().find(|case| case.name == name).unwrap();
+    let ring_bytes = if name == VOLUME.name {
+        Options::default().ring_bytes
+    } else {
+        RING_BYTES
     };
-    if let Err(error) = outcome {
-        panic!("{name}: {error:?}");
+    let options = Options {
+        ring_bytes,
+        ..Options::default()
+    };
+    match Session::new(Group::Http1Syscalls, options).run(case) {
+        Err(error) if error.is::<Absent>() => eprintln!("{name}: not shown, since this kernel lacks it: {error}"),
+        Err(error) => panic!("{name}: {error:?}"),
+        Ok(()) => {}
     }
 }
 
-fn passes_alone(name: &str) -> bool {
+fn passes_alone(name: &str, samples: &Path) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["probes::http1_by_system_calls", "--exact", "--nocapture"])
+        .args([
+            "probes::every_case_with_http1_by_system_calls",
+            "--exact",
+            "--nocapture",
+        ])
         .env(CASE, name)
+        .env(samples::FOLDER_VARIABLE, samples)
         .output()
         .unwrap();
     if !output.status.success() {

@@ -1,5 +1,7 @@
-//! What the integration tests and the virtual machines share: probe tests that need nothing but a kernel ([`probes`]).
+//! What the integration tests and the virtual machines share: probe tests that need nothing but a kernel ([`probes`]),
+//! and the programs that some of them observe ([`samples`]).
 
 #![forbid(unsafe_code)]
 
 pub mod probes;
+pub mod samples;

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod cpio;
 pub mod kernels;
 pub mod limits;

@@ -3,35 +3,44 @@
 use super::connection::{Connection, Manner, pass};
 use super::{Span, Traced};
 use anyhow::{Context, Result, ensure};
-use probe_loader::Options;
-use probe_loader::table::Group;
-use probe_wire::layout::Counter;
+use probe_wire::layout::{Counter, HTTP1_REQUEST_CAPTURE};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-/// A ring of one page, which nobody reads meanwhile; and a request that is in progress at the end.
-pub(super) fn small_ring(group: Group) -> Result<()> {
-    const REQUESTS: u64 = 100;
-    let options = Options {
-        ring_bytes: 4096,
-        ..Options::default()
-    };
-    let traced = Traced::start(group, &options)?;
+/// A ring that nobody reads until it is full; and a request that is in progress at the end.
+pub(super) fn full_ring(traced: &mut Traced) -> Result<()> {
     let connection = Connection::over("127.0.0.1:0")?;
-    for number in 0..REQUESTS {
-        ask(&connection, number as usize)?;
+    // Long requests fill it sooner.
+    let request = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(HTTP1_REQUEST_CAPTURE));
+    let room = u64::from(traced.probes().ring_bytes()) / HTTP1_REQUEST_CAPTURE as u64;
+    let mut requests = 0;
+    while traced.counted().get(Counter::RingFull) < 10 {
+        ensure!(requests <= room, "the ring is not full after {requests} requests");
+        pass(
+            &connection.client,
+            &connection.server,
+            request.as_bytes(),
+            Manner::PLAIN,
+        )?;
+        pass(&connection.server, &connection.client, OK, Manner::PLAIN)?;
+        requests += 1;
     }
-    pass(&connection.client, &connection.server, &request(0), Manner::PLAIN)?;
+    pass(
+        &connection.client,
+        &connection.server,
+        request.as_bytes(),
+        Manner::PLAIN,
+    )?;
     let (spans, counted) = traced.finish()?;
     // One of each side.
     ensure!(
-        counted.get(Counter::Seen) == 2 * REQUESTS + 2 && counted.get(Counter::Unfinished) == 2,
+        counted.get(Counter::Seen) == 2 * requests + 2 && counted.get(Counter::Unfinished) == 2,
         "{counted:?}"
     );
     ensure!(
-        counted.get(Counter::RingFull) > 0 && spans.len() as u64 == counted.get(Counter::Emitted),
+        spans.len() as u64 == counted.get(Counter::Emitted),
         "{} spans, {counted:?}",
         spans.len()
     );
@@ -50,10 +59,9 @@ pub(super) fn small_ring(group: Group) -> Result<()> {
 const WORKERS: usize = 2;
 
 /// Many requests over many connections at once: each has its server span and its client span, and none has two.
-pub fn volume(group: Group, requests: usize, connections: usize) -> Result<()> {
-    let mut traced = Traced::start(group, &Options::default())?;
+pub fn volume(traced: &mut Traced, requests: usize, connections: usize) -> Result<()> {
     let (next, working) = (AtomicUsize::new(0), AtomicUsize::new(WORKERS));
-    let spans = std::thread::scope(|scope| -> Result<Vec<Span>> {
+    let mut spans = std::thread::scope(|scope| -> Result<Vec<Span>> {
         let worker = || {
             let done = work(&next, requests, connections / WORKERS);
             working.fetch_sub(1, Ordering::Release);
@@ -70,14 +78,15 @@ pub fn volume(group: Group, requests: usize, connections: usize) -> Result<()> {
         }
         Ok(spans)
     })?;
-    let (rest, counted) = traced.finish()?;
+    spans.extend(traced.read_now()?);
+    let counted = traced.counted();
     ensure!(
         counted.get(Counter::Seen) == 2 * requests as u64
             && counted.get(Counter::Emitted) == counted.get(Counter::Seen),
         "{counted:?}"
     );
     let mut seen: HashMap<(String, bool), usize> = HashMap::with_capacity(2 * requests);
-    for span in spans.into_iter().chain(rest) {
+    for span in spans {
         *seen.entry((span.request, span.span.flags.is_client())).or_default() += 1;
     }
     for number in 0..requests {

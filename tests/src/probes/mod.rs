@@ -1,30 +1,41 @@
-//! Tests of the probes with a client and a server of their own on loopback. They need no program and no file, so that
-//! they run on the host and as the first process of a virtual machine.
+//! Tests of the probes, with a client and a server of their own on loopback, or with a program of [`crate::samples`]. They
+//! need nothing else, so that they run on the host and as the first process of a virtual machine.
 
 mod account;
 mod connection;
 mod dialogue;
 mod framing;
+mod go_http;
+mod io_uring;
 mod parents;
+mod program;
+mod session;
 mod traced;
 mod transport;
 
 use anyhow::Result;
-use probe_loader::table::Group;
 
 pub use account::volume;
-pub use traced::{Span, Traced, facilities};
+pub use session::Session;
+pub use traced::{Counted, GoSpan, Span, Traced, facilities};
 
 /// A named test, run with HTTP/1 seen in one way.
 pub struct Case {
     /// A sentence.
     pub name: &'static str,
-    /// The test.
-    pub run: fn(Group) -> Result<()>,
+    /// The test, which must take every span that it causes.
+    pub run: fn(&mut Traced) -> Result<()>,
 }
 
-/// All tests of the HTTP/1 probes. Each loads the probes anew, which takes longest: so a case holds a table of its own
-/// where one loading is enough.
+/// The kernel lacks what a case needs beside the probes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Absent(pub String);
+
+/// A ring that holds what a case reports, and that a case can fill in little time.
+pub const RING_BYTES: u32 = 1 << 20;
+
+/// All tests of the HTTP/1 probes.
 pub static HTTP1: &[Case] = &[
     Case {
         name: "the framing of each response is understood",
@@ -39,11 +50,32 @@ pub static HTTP1: &[Case] = &[
         run: parents::every_relation,
     },
     Case {
-        name: "every span is accounted for",
-        run: account::small_ring,
+        name: "many requests give one span each",
+        run: |traced| volume(traced, 2_000, 50),
     },
     Case {
-        name: "many requests give one span each",
-        run: |group| volume(group, 2_000, 50),
+        name: "io_uring is seen unless system calls are what is watched",
+        run: io_uring::every_way,
+    },
+    // Ends with the probes detached, so the next would need them loaded anew.
+    Case {
+        name: "every span is accounted for",
+        run: account::full_ring,
+    },
+];
+
+/// All tests of the probes in Go's net/http.
+pub static GO_HTTP: &[Case] = &[
+    Case {
+        name: "each request to a stripped server has its span",
+        run: go_http::servers,
+    },
+    Case {
+        name: "a request made while serving is a child across goroutines",
+        run: go_http::clients,
+    },
+    Case {
+        name: "a program whose probes are taken out goes on unseen",
+        run: go_http::detached,
     },
 ];

@@ -4,6 +4,7 @@ use crate::suite::{Named, Shown};
 use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, Object, ObjectBuilder, ProgramMut, UprobeMultiOpts, UprobeOpts};
 use probe_loader::Facility;
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::{
     io::{Read, Write},
@@ -84,7 +85,10 @@ fn kernel_has_btf() -> Result<Shown> {
 
 fn bpffs_can_be_mounted() -> Result<Shown> {
     let directory = tempfile::tempdir()?;
-    mount("bpf", directory.path(), "bpf", MountFlags::empty(), None).context("cannot mount")?;
+    match mount("bpf", directory.path(), "bpf", MountFlags::empty(), None) {
+        Err(Errno::NODEV) => return Ok(Shown::Absent("the kernel does not know bpffs".into())),
+        mounted => mounted.context("cannot mount")?,
+    }
     let pinned = pin_in(directory.path());
     unmount(directory.path(), UnmountFlags::empty()).context("cannot unmount")?;
     pinned.map(|()| Shown::Yes)

@@ -10,13 +10,17 @@ use rustix::{
 };
 use std::{convert::Infallible, fs::OpenOptions, path::Path};
 
-/// File systems in the order in which they can be mounted.
+/// File systems without which no test can run, in the order in which they can be mounted.
 const MOUNTS: &[(&str, &str)] = &[
     ("proc", "/proc"),
     ("sysfs", "/sys"),
     ("devtmpfs", "/dev"),
     ("tmpfs", "/tmp"),
     ("tmpfs", "/run"),
+];
+
+/// File systems that a kernel may lack; the tests say what that costs.
+const OPTIONAL_MOUNTS: &[(&str, &str)] = &[
     ("tracefs", "/sys/kernel/tracing"),
     ("bpf", "/sys/fs/bpf"),
     ("cgroup2", "/sys/fs/cgroup"),
@@ -38,6 +42,11 @@ pub fn run_and_power_off() -> ! {
 fn run() -> Result<()> {
     for (kind, target) in MOUNTS {
         mount_at(kind, target)?;
+    }
+    for (kind, target) in OPTIONAL_MOUNTS {
+        if let Err(error) = mount_at(kind, target) {
+            eprintln!("vmtests-guest: going on without it: {error:#}");
+        }
     }
     bring_up_loopback().context("cannot bring up the loopback interface")?;
     let command_line = std::fs::read_to_string("/proc/cmdline").context("cannot read the command line")?;

@@ -31,9 +31,9 @@ fn run(arguments: &[&str]) -> Result<()> {
             suite::names().iter().for_each(|name| println!("{name}"));
             Ok(())
         }
-        ["--run", name] => suite::run_one(name),
+        ["--run", names @ ..] if !names.is_empty() => suite::run(names, &mut io::stdout()),
         ["--all"] => suite::run_all("", &mut io::stdout()),
         ["--all", "--only", text] => suite::run_all(text, &mut io::stdout()),
-        _ => bail!("usage: vmtests-guest --list | --run TEST | --all [--only TEXT]"),
+        _ => bail!("usage: vmtests-guest --list | --run TEST... | --all [--only TEXT]"),
     }
 }

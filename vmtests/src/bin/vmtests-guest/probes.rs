@@ -6,63 +6,116 @@ use crate::{
     suite::{Named, Shown, report_verified},
 };
 use anyhow::{Result, ensure};
-use odigos_tests::probes::{Case, HTTP1};
-use probe_loader::{Facilities, Facility, Options, Probes, facility::DESCRIPTIONS, table::Group};
+use odigos_tests::probes::{Absent, Case, GO_HTTP, HTTP1, RING_BYTES, Session, facilities as detected};
+use probe_loader::{Facility, Options, facility::DESCRIPTIONS, http1_group, table::Group};
 
-/// The tests of this file that are not cases of a probe.
-pub const TESTS: &[Named] = &[
-    ("detection_agrees_with_what_works", detection_agrees_with_what_works),
-    ("verifier_accepts_http1_syscalls", || verifier_accepts(&SYSCALLS)),
-    ("verifier_accepts_http1_fentry", || verifier_accepts(&FENTRY)),
-    ("verifier_accepts_http1_kprobe", || verifier_accepts(&KPROBE)),
-];
+/// The tests of this file that need no loaded probes.
+pub const TESTS: &[Named] = &[("detection_agrees_with_what_works", detection_agrees_with_what_works)];
 
-/// A way of seeing HTTP/1, and what the kernel must offer for it.
-pub struct Way {
+/// Tests that run with the probes loaded in one way.
+struct Suite {
+    /// What the names of its tests begin with.
     name: &'static str,
-    group: Group,
+    /// How HTTP/1 is seen; in the best way that the kernel offers if it is not said.
+    http1: Option<Group>,
+    /// What the kernel must offer.
     needs: &'static [Facility],
+    cases: &'static [Case],
 }
 
-static SYSCALLS: Way = Way {
-    name: "http1_syscalls",
-    group: Group::Http1Syscalls,
-    needs: &[Facility::SyscallTracepoints, Facility::TaskRegisters],
-};
-static FENTRY: Way = Way {
-    name: "http1_fentry",
-    group: Group::Http1Fentry,
-    needs: &[Facility::Fentry],
-};
-static KPROBE: Way = Way {
-    name: "http1_kprobe",
-    group: Group::Http1Kprobe,
-    needs: &[Facility::Kprobes],
-};
+/// Go's tests stand beside those of the way that the agent itself would choose, so that both use what is loaded once.
+static SUITES: &[Suite] = &[
+    Suite {
+        name: "http1_syscalls",
+        http1: Some(Group::Http1Syscalls),
+        needs: &[Facility::SyscallTracepoints, Facility::TaskRegisters],
+        cases: HTTP1,
+    },
+    Suite {
+        name: "http1_kprobe",
+        http1: Some(Group::Http1Kprobe),
+        needs: &[Facility::Kprobes],
+        cases: HTTP1,
+    },
+    Suite {
+        name: "go_http",
+        http1: None,
+        needs: &[Facility::Uprobes, Facility::Cookies],
+        cases: GO_HTTP,
+    },
+    Suite {
+        name: "http1_fentry",
+        http1: Some(Group::Http1Fentry),
+        needs: &[Facility::Fentry],
+        cases: HTTP1,
+    },
+];
 
-/// Every case in every way, with its name.
-pub fn cases() -> impl Iterator<Item = (String, &'static Way, &'static Case)> {
-    [&SYSCALLS, &FENTRY, &KPROBE].into_iter().flat_map(|way| {
-        let named = |case: &'static Case| format!("{}/{}", way.name, case.name.replace(' ', "_"));
-        HTTP1.iter().map(move |case| (named(case), way, case))
+/// A test that needs loaded probes.
+pub struct Probing {
+    suite: &'static Suite,
+    /// `None` is to tell how much work the verifier had.
+    case: Option<&'static Case>,
+}
+
+/// All of them, with their names. Neighbours use the same probes where they can.
+pub fn all() -> impl Iterator<Item = (String, Probing)> {
+    SUITES.iter().flat_map(|suite| {
+        let verify = suite.http1.map(|_| (format!("verifier_accepts_{}", suite.name), None));
+        let named = |case: &'static Case| (format!("{}/{}", suite.name, case.name.replace(' ', "_")), Some(case));
+        let tests = verify.into_iter().chain(suite.cases.iter().map(named));
+        tests.map(move |(name, case)| (name, Probing { suite, case }))
     })
 }
 
-/// Runs a case; whether the kernel offers what its way needs was found out before.
-pub fn run(way: &Way, case: &Case) -> Result<Shown> {
-    (case.run)(way.group)?;
-    Ok(Shown::Yes)
+/// The probes that are loaded; loaded anew only when the way changes, since that takes longer than most tests.
+#[derive(Default)]
+pub struct Loaded(Option<Session>);
+
+impl Loaded {
+    /// Runs a test, if the kernel offers what it needs.
+    pub fn run(&mut self, test: &Probing) -> Result<Shown> {
+        let lack = test
+            .suite
+            .needs
+            .iter()
+            .find_map(|facility| detected().missing(*facility));
+        let http1 = test.suite.http1.or_else(|| http1_group(detected()));
+        let (None, Some(http1)) = (lack, http1) else {
+            return Ok(Shown::Absent(lack.unwrap_or("no way of seeing HTTP/1").to_owned()));
+        };
+        let session = self.session(http1);
+        let done = match test.case {
+            Some(case) => session.run(case),
+            None => verify(session),
+        };
+        match done {
+            Ok(()) => Ok(Shown::Yes),
+            Err(error) => error.downcast().map(|Absent(why)| Shown::Absent(why)),
+        }
+    }
+
+    fn session(&mut self, http1: Group) -> &mut Session {
+        // What was loaded before is detached before anything else is attached.
+        let kept = self.0.take().filter(|session| session.http1() == http1);
+        self.0.insert(kept.unwrap_or_else(|| {
+            let options = Options {
+                ring_bytes: RING_BYTES,
+                ..Options::default()
+            };
+            Session::new(http1, options)
+        }))
+    }
 }
 
 /// The agent chooses its probes by its detection, so a wrong one costs a feature or a start.
 fn detection_agrees_with_what_works() -> Result<Shown> {
-    let detected = Facilities::detect();
     for description in DESCRIPTIONS {
         let works = match facilities::truth(description.facility) {
             None => continue,
             Some(shown) => matches!(shown?, Shown::Yes),
         };
-        let missing = detected.missing(description.facility);
+        let missing = detected().missing(description.facility);
         ensure!(
             works == missing.is_none(),
             "{}: works {works}, detected as {missing:?}",
@@ -72,13 +125,8 @@ fn detection_agrees_with_what_works() -> Result<Shown> {
     Ok(Shown::Yes)
 }
 
-fn verifier_accepts(way: &Way) -> Result<Shown> {
-    let facilities = Facilities::detect();
-    if let Some(lack) = lack(way, &facilities) {
-        return Ok(Shown::Absent(lack));
-    }
-    let probes = Probes::load_with(&Options::default(), &facilities, Some(way.group))?;
-    let verified = probes.verified_instructions()?;
+fn verify(session: &mut Session) -> Result<()> {
+    let verified = session.probes()?.verified_instructions()?;
     ensure!(!verified.is_empty(), "no program was loaded");
     for (program, instructions) in verified {
         ensure!(
@@ -87,11 +135,5 @@ fn verifier_accepts(way: &Way) -> Result<Shown> {
         );
         report_verified(program, u64::from(instructions))?;
     }
-    Ok(Shown::Yes)
-}
-
-/// What the kernel does not offer of what the way needs.
-pub fn lack(way: &Way, facilities: &Facilities) -> Option<String> {
-    let missing = |facility: &Facility| facilities.missing(*facility).map(str::to_owned);
-    way.needs.iter().find_map(missing)
+    Ok(())
 }

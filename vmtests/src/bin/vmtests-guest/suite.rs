@@ -1,18 +1,25 @@
-//! The table of tests, and how they are run: each in a process of its own, so that a crash or a hang costs one result.
+//! The table of tests, and how they are run: in a process that a crash or a hang ends, with a new one for the rest.
 
 use crate::{
     facilities,
-    probes::{self, Way},
+    probes::{self, Loaded, Probing},
 };
 use anyhow::{Context, Result, bail};
-use probe_loader::Facilities;
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process_group},
+};
 use std::{
-    cell::LazyCell,
+    collections::VecDeque,
     io::{BufRead, BufReader, Read, Write},
-    panic::{self, UnwindSafe},
+    os::unix::process::CommandExt,
+    panic::{self, AssertUnwindSafe},
     process::{Child, Command, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
-    time::{Duration, Instant},
+    sync::{
+        Mutex,
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
 };
 use vmtests::protocol::{Message, Outcome};
 
@@ -27,78 +34,105 @@ pub enum Shown {
 /// A test that needs no argument, with its name.
 pub type Named = (&'static str, fn() -> Result<Shown>);
 
-type Body = Box<dyn FnOnce() -> Result<Shown> + UnwindSafe>;
-
 struct Test {
     name: String,
     body: Body,
-    /// For a case of a probe, what it needs of the kernel.
-    way: Option<&'static Way>,
+}
+
+enum Body {
+    Plain(fn() -> Result<Shown>),
+    Probing(Probing),
 }
 
 /// Every test, in the order in which they run: first what the others stand on.
-fn tests() -> Vec<Test> {
-    let single = facilities::TESTS.iter().chain(probes::TESTS).map(|&(name, body)| Test {
+fn tests() -> impl Iterator<Item = Test> {
+    let plain = facilities::TESTS.iter().chain(probes::TESTS).map(|&(name, body)| Test {
         name: name.to_owned(),
-        body: Box::new(body),
-        way: None,
+        body: Body::Plain(body),
     });
-    let cases = probes::cases().map(|(name, way, case)| Test {
+    let probing = probes::all().map(|(name, test)| Test {
         name,
-        body: Box::new(move || probes::run(way, case)),
-        way: Some(way),
+        body: Body::Probing(test),
     });
-    single.chain(cases).collect()
+    plain.chain(probing)
 }
 
-/// A test that takes longer hangs: the slowest needs a second or two in an emulated machine.
+/// A test that is silent for longer hangs: the slowest needs a few seconds in an emulated machine, most of them for loading
+/// the probes.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How much of a failed test's error output is reported.
+/// How much of the error output of a process that ended in a test is reported.
 const OUTPUT_TAIL: usize = 4096;
 
 /// The names of all tests.
 pub fn names() -> Vec<String> {
-    tests().into_iter().map(|test| test.name).collect()
+    tests().map(|test| test.name).collect()
 }
 
-/// Runs every test whose name contains `only`, each in a child process, and reports to `out`.
+/// Runs every test whose name contains `only` in child processes, and reports to `out`.
 pub fn run_all(only: &str, out: &mut dyn Write) -> Result<()> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     report(out, &Message::Hello { release })?;
-    // Found out once, since it takes a second in an emulated machine.
-    let facilities = LazyCell::new(Facilities::detect);
-    for test in tests().into_iter().filter(|test| test.name.contains(only)) {
-        let name = test.name;
-        report(out, &Message::Started { test: name.clone() })?;
-        let outcome = match test.way.and_then(|way| probes::lack(way, &facilities)) {
-            Some(lack) => Outcome::Absent(lack),
-            None => run_in_child(&name, out).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}"))),
-        };
-        report(out, &Message::Ended { test: name, outcome })?;
+    let mut left: VecDeque<String> = names().into_iter().filter(|name| name.contains(only)).collect();
+    while !left.is_empty() {
+        run_in_child(&mut left, out)?;
     }
     report(out, &Message::Finished)
 }
 
-/// Runs one test in this process and reports to the standard output.
-pub fn run_one(name: &str) -> Result<()> {
-    let Some(test) = tests().into_iter().find(|test| test.name == name) else {
-        bail!("no test is named {name}");
-    };
-    // The panic's message is on the error output already; here it only has to become a result.
-    let outcome = match panic::catch_unwind(test.body) {
-        Ok(Ok(Shown::Yes)) => Outcome::Passed,
-        Ok(Ok(Shown::Absent(why))) => Outcome::Absent(why),
-        Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),
-        Err(_) => Outcome::Failed("panicked".into()),
-    };
-    let test = name.to_owned();
-    report(&mut std::io::stdout(), &Message::Ended { test, outcome })
+/// Runs tests in this process, in the order of the table, and reports each to `out`.
+pub fn run(names: &[&str], out: &mut dyn Write) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| tests().all(|test| test.name != **name)) {
+        bail!("no test is named {unknown}");
+    }
+    keep_words_of_panics();
+    let mut loaded = Loaded::default();
+    for Test { name: test, body } in tests().filter(|test| names.contains(&test.name.as_str())) {
+        report(out, &Message::Started { test: test.clone() })?;
+        let outcome = outcome_of(&body, &mut loaded);
+        report(out, &Message::Ended { test, outcome })?;
+    }
+    Ok(())
 }
 
 /// Reports from within a test how much work the verifier had with a program.
 pub fn report_verified(program: String, instructions: u64) -> Result<()> {
     report(&mut std::io::stdout(), &Message::Verified { program, instructions })
+}
+
+fn outcome_of(body: &Body, loaded: &mut Loaded) -> Outcome {
+    let attempt = panic::catch_unwind(AssertUnwindSafe(|| match body {
+        Body::Plain(test) => test(),
+        Body::Probing(test) => loaded.run(test),
+    }));
+    match attempt {
+        Ok(Ok(Shown::Yes)) => Outcome::Passed,
+        Ok(Ok(Shown::Absent(why))) => Outcome::Absent(why),
+        Ok(Err(error)) => Outcome::Failed(format!("{error:#}")),
+        Err(_) => {
+            // In whatever state the panic has left the probes.
+            *loaded = Loaded::default();
+            Outcome::Failed(words_of_panics())
+        }
+    }
+}
+
+/// What panics said since it was last asked for.
+static WORDS: Mutex<String> = Mutex::new(String::new());
+
+fn keep_words_of_panics() {
+    panic::set_hook(Box::new(|info| {
+        if let Ok(mut words) = WORDS.lock() {
+            words.push_str(&format!("{info}\n"));
+        }
+    }));
+}
+
+fn words_of_panics() -> String {
+    WORDS
+        .lock()
+        .map(|mut words| std::mem::take(&mut *words))
+        .unwrap_or_default()
 }
 
 /// Writes a message and sees to it that it is out before anything else happens.
@@ -107,57 +141,61 @@ fn report(out: &mut dyn Write, message: &Message) -> Result<()> {
     out.flush().context("cannot report")
 }
 
-fn run_in_child(name: &str, out: &mut dyn Write) -> Result<Outcome> {
+/// Runs the tests that are left in a new process, and takes out those that are done: all, or all up to one that crashed
+/// or hung.
+fn run_in_child(left: &mut VecDeque<String>, out: &mut dyn Write) -> Result<()> {
     let mut child = Command::new("/proc/self/exe")
-        .args(["--run", name])
+        .arg("--run")
+        .args(left.iter())
+        // With what the tests start, so that nothing of it outlives them.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .context("cannot start the test")?;
-    let messages = messages_of(child.stdout.take().context("no pipe to the test")?);
-    let errors = text_of(child.stderr.take().context("no pipe to the test")?);
-    let outcome = follow(&messages, out);
-    let outcome = finish(&mut child, outcome)?;
-    Ok(match outcome {
-        Outcome::Failed(why) => {
-            // Whatever holds the pipe open after the test's end is not waited for.
-            let said = errors.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-            Outcome::Failed(format!("{why}\n{said}").trim_end().to_owned())
-        }
-        other => other,
-    })
+        .context("cannot start the tests")?;
+    let messages = messages_of(child.stdout.take().context("no pipe to the tests")?);
+    let errors = text_of(child.stderr.take().context("no pipe to the tests")?);
+    let hung = follow(&messages, left, out)?;
+    let why = end(&mut child, hung)?;
+    if let Some(test) = left.pop_front() {
+        // Whatever holds the pipe open after the process's end is not waited for.
+        let said = errors.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        let outcome = Outcome::Failed(format!("{why}\n{said}").trim_end().to_owned());
+        report(out, &Message::Ended { test, outcome })?;
+    }
+    Ok(())
 }
 
-/// Forwards what the test reports until it gives its outcome; `None` if it ends without one, an error if it hangs.
-fn follow(messages: &mpsc::Receiver<Message>, out: &mut dyn Write) -> Result<Option<Outcome>> {
-    let begin = Instant::now();
+/// Forwards what is reported until the process ends, or is silent for too long, which is true.
+fn follow(messages: &mpsc::Receiver<Message>, left: &mut VecDeque<String>, out: &mut dyn Write) -> Result<bool> {
     loop {
-        match messages.recv_timeout(DEADLINE.saturating_sub(begin.elapsed())) {
-            Ok(Message::Ended { outcome, .. }) => return Ok(Some(outcome)),
-            Ok(message) => report(out, &message)?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            Err(RecvTimeoutError::Timeout) => bail!("no result within {} s", DEADLINE.as_secs()),
+        match messages.recv_timeout(DEADLINE) {
+            Ok(message) => {
+                report(out, &message)?;
+                if let Message::Ended { test, .. } = message {
+                    left.retain(|name| *name != test);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            Err(RecvTimeoutError::Timeout) => return Ok(true),
         }
     }
 }
 
-fn finish(child: &mut Child, outcome: Result<Option<Outcome>>) -> Result<Outcome> {
-    match outcome {
-        Ok(Some(outcome)) => {
-            child.wait().context("cannot wait for the test")?;
-            Ok(outcome)
-        }
-        Ok(None) => {
-            let status = child.wait().context("cannot wait for the test")?;
-            Ok(Outcome::Failed(format!("ended without a result: {status}")))
-        }
-        Err(error) => {
-            child.kill().context("cannot end the test")?;
-            child.wait().context("cannot wait for the test")?;
-            Ok(Outcome::Failed(format!("{error:#}")))
-        }
+/// Ends the process, unless it has ended, and what it has started; says how it came to its end.
+fn end(child: &mut Child, hung: bool) -> Result<String> {
+    match kill_process_group(Pid::from_child(child), Signal::KILL) {
+        // The process itself may have left nobody behind.
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => return Err(error).context("cannot end the tests"),
     }
+    let status = child.wait().context("cannot wait for the tests")?;
+    Ok(if hung {
+        format!("no result within {} s", DEADLINE.as_secs())
+    } else {
+        format!("ended without a result: {status}")
+    })
 }
 
 fn messages_of(stdout: impl Read + Send + 'static) -> mpsc::Receiver<Message> {
@@ -178,7 +216,7 @@ fn text_of(mut stderr: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         let mut bytes = Vec::new();
         let _ = stderr.read_to_end(&mut bytes);
         let tail = &bytes[bytes.len().saturating_sub(OUTPUT_TAIL)..];
-        // Nobody listens any more if the test passed.
+        // Nobody listens any more if all tests gave a result.
         let _ = sender.send(String::from_utf8_lossy(tail).into_owned());
     });
     receiver

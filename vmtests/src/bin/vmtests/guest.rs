@@ -1,4 +1,4 @@
-//! Builds the guest's program: one static file, so that an initramfs needs nothing else.
+//! Builds what goes into the guest: static programs, so that an initramfs needs nothing else.
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
@@ -7,13 +7,31 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+use tempfile::TempDir;
 
 /// Naming the target keeps these flags away from build scripts and procedural macros, which cannot be static.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "-C target-feature=+crt-static -C link-arg=-fuse-ld=mold";
 
-/// Builds the program and gives its path.
-pub fn build() -> Result<PathBuf> {
+/// What the guest consists of.
+pub struct Guest {
+    /// The tests.
+    pub program: PathBuf,
+    /// The programs that they observe.
+    pub samples: TempDir,
+}
+
+/// Builds everything.
+pub fn build() -> Result<Guest> {
+    let samples = tempfile::tempdir().context("cannot make a temporary directory")?;
+    odigos_tests::samples::build(samples.path())?;
+    Ok(Guest {
+        program: build_program()?,
+        samples,
+    })
+}
+
+fn build_program() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .args([

@@ -1,6 +1,8 @@
 //! Runs the guest's program: as init of a virtual machine, or as an ordinary process on this machine's kernel.
 
+use crate::guest::Guest;
 use anyhow::{Context, Result};
+use odigos_tests::samples::{self, SAMPLES};
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -9,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vmtests::{
+    advice::advice,
     cpio::Archive,
     kernels::Series,
     protocol::{Message, Outcome},
@@ -32,9 +35,12 @@ const CONSOLE_TAIL_LINES: usize = 40;
 const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 oops=panic mitigations=off random.trust_cpu=on";
 
 /// Runs the tests on this machine's kernel.
-pub fn run_host(program: &Path, only: &str, deadline: Duration) -> Result<Results> {
-    let mut command = Command::new(program);
-    command.args(["--all", "--only", only]).stdin(Stdio::null());
+pub fn run_host(guest: &Guest, only: &str, deadline: Duration) -> Result<Results> {
+    let mut command = Command::new(&guest.program);
+    command
+        .args(["--all", "--only", only])
+        .env(samples::FOLDER_VARIABLE, guest.samples.path())
+        .stdin(Stdio::null());
     let mut results = Results {
         title: "host".into(),
         ..Results::default()
@@ -43,12 +49,11 @@ pub fn run_host(program: &Path, only: &str, deadline: Duration) -> Result<Result
     Ok(results)
 }
 
-/// Boots the kernel with `program` as init, and runs the tests there.
-pub fn run_virtual(image: Image, program: &Path, only: &str, deadline: Duration) -> Result<Results> {
+/// Boots the kernel with the guest's program as init, and runs the tests there.
+pub fn run_virtual(image: Image, guest: &Guest, only: &str, deadline: Duration) -> Result<Results> {
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
     let (initramfs, console) = (scratch.path().join("initramfs"), scratch.path().join("console"));
-    let program = std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    std::fs::write(&initramfs, archive(&program)).context("cannot write the initramfs")?;
+    std::fs::write(&initramfs, archive(guest)?).context("cannot write the initramfs")?;
 
     let mut results = Results {
         title: image.title,
@@ -57,27 +62,40 @@ pub fn run_virtual(image: Image, program: &Path, only: &str, deadline: Duration)
     };
     let ended = converse(qemu(&image.path, &initramfs, &console, only), deadline, &mut results)?;
     if !ended || !results.finished {
-        let what = if ended {
-            "ended before its time"
-        } else {
-            "did not end in time"
-        };
-        let running = results.running.as_deref().unwrap_or("no test");
-        let tail = std::fs::read(&console).map(|bytes| tail(&bytes)).unwrap_or_default();
-        results.trouble = Some(format!(
-            "the machine {what}, while running {running}; its console says:\n{tail}"
-        ));
+        let console = std::fs::read(&console).unwrap_or_default();
+        results.trouble = Some(trouble(&results, ended, &String::from_utf8_lossy(&console)));
     }
     Ok(results)
 }
 
-fn archive(program: &[u8]) -> Vec<u8> {
+fn trouble(results: &Results, ended: bool, console: &str) -> String {
+    let what = if ended {
+        "ended before its time"
+    } else {
+        "did not end in time"
+    };
+    let running = results.running.as_deref().unwrap_or("no test");
+    let advice = advice(results.release.is_some(), console).unwrap_or_default();
+    format!(
+        "the machine {what}, while running {running}; its console says:\n{}\n{advice}",
+        tail(console)
+    )
+}
+
+fn archive(guest: &Guest) -> Result<Vec<u8>> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let mut archive = Archive::default();
     archive.directory("dev");
     // The kernel opens this for init before anything is mounted.
     archive.device("dev/console", 5, 1);
-    archive.program("init", program);
-    archive.finish()
+    archive.program("init", &read(&guest.program)?);
+    let folder = samples::FOLDER.trim_start_matches('/');
+    archive.directory(folder);
+    for sample in SAMPLES {
+        let content = read(&guest.samples.path().join(sample.name))?;
+        archive.program(&format!("{folder}/{}", sample.name), &content);
+    }
+    Ok(archive.finish())
 }
 
 fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
@@ -85,8 +103,9 @@ fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .args(["-accel", "tcg,thread=multi", "-m", "1G", "-smp", "2"])
-        // Everything the emulator has, but five-level page tables, which only make each page walk longer.
-        .args(["-cpu", "max,la57=off"])
+        // The fewer features the kernel finds, the less there is to emulate: a third less than with all that the emulator
+        // has. A source of random numbers saves it the wait for others.
+        .args(["-cpu", "qemu64,+rdrand"])
         .arg("-kernel")
         .arg(image)
         .arg("-initrd")
@@ -98,7 +117,10 @@ fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
     command
 }
 
-/// Reads the protocol until the program ends. False if it had to be ended at the deadline.
+/// How long a kernel may take to start the tests; many times what it takes on a busy machine.
+const BOOT: Duration = Duration::from_secs(90);
+
+/// Reads the protocol until the program ends. False if it had to be ended, since it had not begun or not ended in time.
 fn converse(mut command: Command, deadline: Duration, results: &mut Results) -> Result<bool> {
     let begin = Instant::now();
     let mut child = command
@@ -107,6 +129,11 @@ fn converse(mut command: Command, deadline: Duration, results: &mut Results) -> 
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;
     let lines = read_lines(child.stdout.take().context("no pipe to the program")?);
     loop {
+        let deadline = if results.release.is_none() {
+            BOOT.min(deadline)
+        } else {
+            deadline
+        };
         let left = deadline.saturating_sub(begin.elapsed());
         match lines.recv_timeout(left) {
             Ok(line) => {
@@ -157,8 +184,7 @@ fn announce(title: &str, message: &Message, at: Duration) {
     }
 }
 
-fn tail(console: &[u8]) -> String {
-    let text = String::from_utf8_lossy(console);
-    let lines: Vec<&str> = text.lines().collect();
+fn tail(console: &str) -> String {
+    let lines: Vec<&str> = console.lines().collect();
     lines[lines.len().saturating_sub(CONSOLE_TAIL_LINES)..].join("\n")
 }

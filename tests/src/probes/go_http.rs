@@ -1,0 +1,250 @@
+//! A stripped Go program, probed inside: what its net/http answers and what it asks.
+
+use super::program::Program;
+use super::{GoSpan, Traced};
+use crate::samples::GO_HTTP;
+use anyhow::{Context, Result, ensure};
+use probe_loader::plan::plan_go_http;
+use probe_loader::{FileId, Target};
+use probe_wire::layout::Counter;
+use runtime_inspect::facts::elf::ElfFile;
+use runtime_inspect::go::GoBinary;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// The sample, running, with its probes.
+struct Probed {
+    program: Program,
+    /// The loader's number of the binary.
+    slot: u32,
+}
+
+impl Probed {
+    /// From here on only the sample is traced, and not this process, which is its client.
+    fn start(traced: &mut Traced) -> Result<Self> {
+        // So the module's old version does not turn patterns off.
+        let environment = [("PATTERNS", "wildcards"), ("GODEBUG", "httpmuxgo121=0")];
+        let program = Program::start(&GO_HTTP, &["127.0.0.1:0"], &environment)?;
+        traced.probes().remove_target(std::process::id())?;
+        let binary = GoBinary::open(ElfFile::open(GO_HTTP.path())?)?;
+        let plan = plan_go_http(&binary)?;
+        ensure!(plan.disabled.is_empty(), "not all can be traced: {:?}", plan.disabled);
+        let identity = binary.elf().identity();
+        let file = FileId {
+            device: identity.device,
+            inode: identity.inode,
+        };
+        let slot = traced.probes().attach_go(binary.elf().descriptor(), file, &plan)?;
+        traced.trace(program.pid(), Target::GO_SERVER | Target::GO_CLIENT)?;
+        Ok(Probed { program, slot })
+    }
+
+    /// Makes a request over a connection of its own and returns the whole answer, and the client's address.
+    fn ask(&self, head: &str, body: &str) -> Result<(String, SocketAddr)> {
+        let mut stream = TcpStream::connect(self.program.address).context("cannot connect")?;
+        let request = format!("{head}\r\nHost: shop.example:81\r\nUser-Agent: test\r\nConnection: close\r\n{body}");
+        stream.write_all(request.as_bytes())?;
+        let client = stream.local_addr()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok((String::from_utf8_lossy(&answer).into_owned(), client))
+    }
+
+    fn get(&self, path: &str) -> Result<(String, SocketAddr)> {
+        self.ask(&format!("GET {path} HTTP/1.1"), "\r\n")
+    }
+}
+
+/// What a server span must say beside what all of them say.
+struct Expected {
+    method: &'static str,
+    target: &'static str,
+    pattern: &'static str,
+    status: u16,
+    request_body: u64,
+    response_body: u64,
+}
+
+pub(super) fn servers(traced: &mut Traced) -> Result<()> {
+    let probed = Probed::start(traced)?;
+    let expected = |method, target, pattern, status, request_body, response_body| Expected {
+        method,
+        target,
+        pattern,
+        status,
+        request_body,
+        response_body,
+    };
+    let table = [
+        expected("GET", "/hello/42?x=1", "GET /hello/{id}", 200, 0, 6),
+        expected("POST", "/echo", "/echo", 200, 3, 3),
+        expected("GET", "/missing", "", 404, 0, 19),
+        expected("GET", "/fail", "/fail", 500, 0, 7),
+        expected("HEAD", "/empty", "/empty", 200, 0, 0),
+        expected("GET", "/big?size=100000", "/big", 200, 0, 100_000),
+    ];
+    for expected in &table {
+        let head = format!("{} {} HTTP/1.1", expected.method, expected.target);
+        let body = match expected.request_body {
+            0 => "\r\n".to_owned(),
+            length => format!("Content-Length: {length}\r\n\r\n{}", "b".repeat(length as usize)),
+        };
+        let (answer, client) = probed.ask(&head, &body)?;
+        ensure!(
+            answer.starts_with(&format!("HTTP/1.1 {} ", expected.status)),
+            "{head}: {answer:.200}"
+        );
+        let span = only(traced)?;
+        check(&span, expected, &client.to_string(), probed.program.pid())?;
+    }
+    kept_connection(traced, &probed)?;
+    a_handler_that_panics(traced, &probed)?;
+    traced.probes().detach_go(probed.slot);
+    Ok(())
+}
+
+fn check(span: &GoSpan, expected: &Expected, client: &str, pid: u32) -> Result<()> {
+    let agrees = span.method == expected.method
+        && span.target == expected.target
+        && span.pattern == expected.pattern
+        && span.status == Some(expected.status)
+        && span.request_body == Some(expected.request_body)
+        && span.response_body == Some(expected.response_body)
+        && span.peer == client;
+    ensure!(agrees, "{client}: {span:#?}");
+    let flags = span.span.flags;
+    let agrees = span.host == "shop.example:81"
+        && span.user_agent == "test"
+        && span.traceparent.is_empty()
+        && span.span.pid == pid
+        && span.span.start_ns < span.span.end_ns
+        && !flags.is_client()
+        && !flags.is_incomplete();
+    ensure!(agrees, "{span:#?}");
+    Ok(())
+}
+
+/// Several requests over one connection, by a client that is traced itself.
+fn kept_connection(traced: &mut Traced, probed: &Probed) -> Result<()> {
+    let mut stream = TcpStream::connect(probed.program.address)?;
+    for number in 0..3 {
+        let request = format!("GET /hello/{number} HTTP/1.1\r\nHost: test\r\ntraceparent: {TRACEPARENT}\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello\n") {
+            let mut piece = [0; 4096];
+            let read = stream.read(&mut piece)?;
+            ensure!(
+                read > 0,
+                "the connection ended after {:?}",
+                String::from_utf8_lossy(&answer)
+            );
+            answer.extend_from_slice(&piece[..read]);
+        }
+        let span = only(traced)?;
+        ensure!(
+            span.target == format!("/hello/{number}") && span.traceparent == TRACEPARENT,
+            "{span:#?}"
+        );
+    }
+    Ok(())
+}
+
+/// Its request has an end, though no answer.
+fn a_handler_that_panics(traced: &mut Traced, probed: &Probed) -> Result<()> {
+    let (answer, _) = probed.get("/panic")?;
+    ensure!(answer.is_empty(), "it was answered: {answer}");
+    let span = only(traced)?;
+    ensure!(
+        span.target == "/panic" && span.status.is_none() && span.span.flags.is_incomplete(),
+        "{span:#?}"
+    );
+    Ok(())
+}
+
+pub(super) fn clients(traced: &mut Traced) -> Result<()> {
+    let probed = Probed::start(traced)?;
+    // In the handler itself, in a goroutine that it started, and in one that was there before and was handed the context.
+    for (number, call) in ["/call", "/call/goroutine", "/call/pool"].into_iter().enumerate() {
+        let path = format!("{call}?to={}/hello/{number}", probed.program.address);
+        let (answer, _) = probed.get(&path)?;
+        ensure!(answer.ends_with("200\n"), "{path}: {answer}");
+        let spans = traced.take_go(3)?;
+        let made = child_of(&spans, &path, 200).context(call)?;
+        let target = format!("/hello/{number}");
+        ensure!(made.target == target && made.status == Some(200), "{made:#?}");
+        let address = probed.program.address.to_string();
+        ensure!(
+            made.host == address && made.scheme == "http" && made.method == "GET",
+            "{made:#?}"
+        );
+        find(&spans, &target, false)?;
+    }
+    a_request_that_fails(traced, &probed)?;
+    traced.probes().detach_go(probed.slot);
+    Ok(())
+}
+
+/// Nothing listens on port 1.
+fn a_request_that_fails(traced: &mut Traced, probed: &Probed) -> Result<()> {
+    let path = "/call?to=127.0.0.1:1/nobody";
+    probed.get(path)?;
+    let spans = traced.take_go(2)?;
+    let made = child_of(&spans, path, 502)?;
+    ensure!(made.target == "/nobody" && made.status.is_none(), "{made:#?}");
+    Ok(())
+}
+
+/// The one request that was made while `path` was served, having checked that it is its child.
+fn child_of<'a>(spans: &'a [GoSpan], path: &str, status: u16) -> Result<&'a GoSpan> {
+    let served = find(spans, path, false)?;
+    ensure!(served.status == Some(status), "{served:#?}");
+    let made = spans.iter().find(|span| span.span.flags.is_client());
+    let made = made.with_context(|| format!("no client span: {spans:#?}"))?;
+    ensure!(
+        served.span.flags.has_context()
+            && made.span.flags.has_parent()
+            && made.span.trace_id == served.span.trace_id
+            && made.span.parent_span_id == served.span.span_id
+            && made.span.span_id != served.span.span_id,
+        "{made:#?} is no child of {served:#?}"
+    );
+    ensure!(
+        served.span.start_ns <= made.span.start_ns && made.span.end_ns <= served.span.end_ns,
+        "{made:#?} is not within {served:#?}"
+    );
+    Ok(made)
+}
+
+pub(super) fn detached(traced: &mut Traced) -> Result<()> {
+    let probed = Probed::start(traced)?;
+    probed.get("/hello/1")?;
+    only(traced)?;
+    ensure!(traced.probes().probed_binaries() == 1, "the binary is not known");
+    traced.probes().detach_go(probed.slot);
+    ensure!(traced.probes().probed_binaries() == 0, "the binary is still known");
+    let before = traced.counted().get(Counter::Seen);
+    let (answer, _) = probed.get("/hello/2")?;
+    ensure!(answer.ends_with("hello\n"), "{answer}");
+    // The probes were hit before the answer was sent.
+    let after = traced.counted().get(Counter::Seen);
+    ensure!(
+        before == after,
+        "seen although the probes are gone: {before}, then {after}"
+    );
+    Ok(())
+}
+
+fn only(traced: &mut Traced) -> Result<GoSpan> {
+    traced.take_go(1)?.pop().context("no span")
+}
+
+fn find<'a>(spans: &'a [GoSpan], target: &str, client: bool) -> Result<&'a GoSpan> {
+    let matches = |span: &&GoSpan| span.target == target && span.span.flags.is_client() == client;
+    spans
+        .iter()
+        .find(matches)
+        .with_context(|| format!("no span of {target}: {spans:#?}"))
+}
