@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Fetches the kernel images that the virtual machine tests boot: Debian's cloud kernels, unpacked, not installed.
-# A series that is there already is left as it is; remove its directory to get its newest version.
+# A series that is there already is left as it is; remove its directory to get its newest version. Debian 12
+# with its backports has all of them. Where a distribution lacks one, a file says so in its place, and the tests go on
+# without that kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/root.sh
@@ -19,10 +21,12 @@ newest() {
   apt-cache search --names-only "${pattern[$1]}" | cut -d' ' -f1 | sort -V | tail -n1
 }
 
+# Fails if any list could not be fetched, since what is missing then may be there after all.
 update_once() {
-  [ -z "$updated" ] || return 0
-  updated=yes
-  as_root apt-get -q -o DPkg::Lock::Timeout=600 update || echo "kernels: some of apt's lists could not be fetched" >&2
+  [ -z "$updated" ] || return "$updated"
+  updated=1
+  as_root apt-get -q -o DPkg::Lock::Timeout=600 -o APT::Update::Error-Mode=any update || return 1
+  updated=0
 }
 
 # Downloads in a directory of its own, where apt's unprivileged downloader may write, and keeps only the image. Each step
@@ -38,24 +42,46 @@ fetch() {
       dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './boot/vmlinuz-*'
   ) && mkdir -p "$target" &&
     mv "$scratch"/boot/vmlinuz-* "$target/vmlinuz.new" &&
-    mv "$target/vmlinuz.new" "$target/vmlinuz" || status=1
+    mv "$target/vmlinuz.new" "$target/vmlinuz" &&
+    rm -f "$target/unavailable" || status=1
   rm -rf "$scratch"
   return "$status"
+}
+
+# Notes that there is no package of a series.
+lacks() {
+  local series="$1" target="$2"
+  mkdir -p "$target"
+  echo "the distribution has no package of it; download another kernel's image and name it by 'vmtests --kernel'" >"$target/unavailable"
+}
+
+# Prints the newest package of a series; fails if the lists do not name one and may be incomplete.
+find_package() {
+  local series="$1" package
+  command -v apt-cache >/dev/null || return 0
+  package="$(newest "$series")"
+  if [ -z "$package" ]; then
+    update_once >&2 || { echo "kernels: apt's lists could not all be fetched, and the others name no package of series $series" >&2; return 1; }
+    package="$(newest "$series")"
+  fi
+  echo "$package"
 }
 
 for series in 6.1 6.12; do
   target="$cache/$series"
   [ ! -s "$target/vmlinuz" ] || continue
-  package="$(newest "$series")"
-  if [ -z "$package" ]; then
-    update_once
-    package="$(newest "$series")"
+  if [ ! -e "$target/unavailable" ]; then
+    package="$(find_package "$series")"
+    [ -n "$package" ] || lacks "$series" "$target"
   fi
-  [ -n "$package" ] || { echo "kernels: no package of series $series; name an image by 'vmtests --kernel'" >&2; exit 1; }
+  if [ -e "$target/unavailable" ]; then
+    echo "kernels: series $series is left out: $(<"$target/unavailable")" >&2
+    continue
+  fi
   echo "kernels: fetching $package"
   fetch "$package" "$target" || {
     # The lists may name a version that the servers have replaced since.
-    update_once
+    update_once || echo "kernels: some of apt's lists could not be fetched" >&2
     fetch "$(newest "$series")" "$target"
   }
 done
