@@ -17,13 +17,13 @@ int BPF_PROG(http1_connection_state, const struct sock *sk, int old_state, int n
 
 	if (new_state != TCP_FIN_WAIT1_K && new_state != TCP_LAST_ACK_K && new_state != TCP_CLOSE_K)
 		return 0;
-	x = bpf_map_lookup_elem(&exchanges, &key);
+	x = find_exchange(key);
 	if (!x)
 		return 0;
 	/* A server that shuts its side has answered; a client may still be reading. */
 	if (new_state == TCP_CLOSE_K) {
 		on_end(x, false);
-		bpf_map_delete_elem(&exchanges, &key);
+		remove_exchange(key);
 	} else if (!x->client) {
 		on_end(x, true);
 	}

@@ -128,7 +128,7 @@ static __always_inline void adopt_parent(struct exchange *x, __u64 thread_id)
 		count(COUNTER_AMBIGUOUS_PARENT);
 		return;
 	}
-	parent = bpf_map_lookup_elem(&exchanges, &thread->serving);
+	parent = find_exchange(thread->serving);
 	if (!parent || parent->serving_thread != thread_id)
 		return;
 	http1_settle_context(parent);
@@ -285,27 +285,24 @@ static __always_inline void on_response(struct exchange *x, const struct payload
 
 static __always_inline struct exchange *new_exchange(const struct sock *sk)
 {
-	__u32 zero = 0;
-	__u64 key = (__u64)sk;
-	struct exchange *empty = bpf_map_lookup_elem(&empty_exchange, &zero);
+	struct exchange *x;
 
 	/* After a reset the program may still read what had come before. Nothing would free the entry. */
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE_K)
 		return NULL;
-	if (!empty || bpf_map_update_elem(&exchanges, &key, empty, BPF_ANY)) {
+	x = add_exchange((__u64)sk);
+	if (!x) {
 		count(COUNTER_SEEN);
 		count(COUNTER_STATE_FULL);
-		return NULL;
 	}
-	return bpf_map_lookup_elem(&exchanges, &key);
+	return x;
 }
 
 static __always_inline void on_data(const struct sock *sk, const struct target *target, enum direction direction,
 				    const struct payload *data)
 {
 	__u32 wanted = direction == SENT ? TARGET_HTTP1_CLIENT : TARGET_HTTP1_SERVER;
-	__u64 key = (__u64)sk;
-	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
+	struct exchange *x = find_exchange((__u64)sk);
 	bool request_side;
 
 	if (!x) {
@@ -355,8 +352,7 @@ static __always_inline void on_end(struct exchange *x, bool in_order)
 /* The other side has closed: a response that lasts until then is complete when its reader has seen the end. */
 static __always_inline void on_end_of_stream(const struct sock *sk)
 {
-	__u64 key = (__u64)sk;
-	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
+	struct exchange *x = find_exchange((__u64)sk);
 
 	if (x && x->client)
 		on_end(x, true);

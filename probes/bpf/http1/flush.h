@@ -36,6 +36,7 @@ int http1_flush(void *ctx)
 	struct flush flush = { .now = bpf_ktime_get_ns() };
 
 	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
+	bpf_for_each_map_elem(&more_exchanges, flush_exchange, &flush, 0);
 	return 0;
 }
 
@@ -45,6 +46,7 @@ int http1_flush_last(void *ctx)
 	struct flush flush = { .now = bpf_ktime_get_ns(), .last = true };
 
 	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
+	bpf_for_each_map_elem(&more_exchanges, flush_exchange, &flush, 0);
 	return 0;
 }
 

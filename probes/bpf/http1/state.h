@@ -52,13 +52,33 @@ struct exchange {
 	__u8 chunk_guard[APPEND_CHUNK];
 };
 
+/*
+ * Connections take their entries from here, and from `more_exchanges` only when there are many at once. To make and
+ * free an entry of this size in a map without preallocation costs 4 us, which a program pays that opens a connection for each
+ * request; but the most that there may be, preallocated, would be 128 MiB.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, __u64);
+	__type(value, struct exchange);
+} exchanges SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct exchange);
-} exchanges SEC(".maps");
+} more_exchanges SEC(".maps");
+
+/* How many entries `more_exchanges` holds: while there are none, nobody looks into it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} more_exchanges_held SEC(".maps");
 
 /* What a new connection's entry is copied from: too large for the stack. Never written. */
 struct {
@@ -67,5 +87,53 @@ struct {
 	__type(key, __u32);
 	__type(value, struct exchange);
 } empty_exchange SEC(".maps");
+
+static __always_inline __u64 *held_elsewhere(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&more_exchanges_held, &zero);
+}
+
+/* The entry of the socket whose address is `key`, or NULL. */
+static __always_inline struct exchange *find_exchange(__u64 key)
+{
+	struct exchange *x = bpf_map_lookup_elem(&exchanges, &key);
+	__u64 *held;
+
+	if (x)
+		return x;
+	held = held_elsewhere();
+	return held && *held ? bpf_map_lookup_elem(&more_exchanges, &key) : NULL;
+}
+
+/* An empty entry, or NULL if there is no room. */
+static __always_inline struct exchange *add_exchange(__u64 key)
+{
+	__u32 zero = 0;
+	struct exchange *empty = bpf_map_lookup_elem(&empty_exchange, &zero);
+	__u64 *held = held_elsewhere();
+
+	if (!empty || !held)
+		return NULL;
+	if (!bpf_map_update_elem(&exchanges, &key, empty, BPF_ANY))
+		return bpf_map_lookup_elem(&exchanges, &key);
+	/* Counted first: who finds none does not look. */
+	__sync_fetch_and_add(held, 1);
+	if (!bpf_map_update_elem(&more_exchanges, &key, empty, BPF_NOEXIST))
+		return bpf_map_lookup_elem(&more_exchanges, &key);
+	__sync_fetch_and_sub(held, 1);
+	return NULL;
+}
+
+static __always_inline void remove_exchange(__u64 key)
+{
+	__u64 *held = held_elsewhere();
+
+	if (!bpf_map_delete_elem(&exchanges, &key) || !held || !*held)
+		return;
+	if (!bpf_map_delete_elem(&more_exchanges, &key))
+		__sync_fetch_and_sub(held, 1);
+}
 
 #endif
