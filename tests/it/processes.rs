@@ -135,6 +135,22 @@ fn a_fork_without_exec_is_traced_as_its_parent_is_and_as_an_entity_of_its_own() 
     );
 }
 
+/// As the agent sees it in a container that has a pid namespace of its own: the same test once more, in such a one.
+#[test]
+fn in_a_pid_namespace_of_its_own_a_fork_has_the_pid_of_that_namespace() {
+    let output = Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "processes::a_fork_without_exec_is_traced_as_its_parent_is_and_as_an_entity_of_its_own",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+}
+
 #[test]
 fn what_is_not_adopted_is_reported_and_not_traced() {
     let mut watched = Watched::start(0);

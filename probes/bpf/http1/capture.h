@@ -65,7 +65,7 @@ static __always_inline bool append(__u8 *to, const __u64 capacity, __u16 *have, 
 int http1_append_request(struct exchange *x, __u64 base, __u64 length) GLOBAL;
 int http1_append_request(struct exchange *x, __u64 base, __u64 length)
 {
-	return x && append(x->record.request, HTTP1_REQUEST_CAPTURE, &x->record.captured, base, length);
+	return x && append(x->record.request, HTTP1_REQUEST_CAPTURE, &x->have, base, length);
 }
 
 int http1_append_response(struct exchange *x, __u64 base, __u64 length) GLOBAL;

@@ -3,7 +3,7 @@
  * HTTP/1 exchanges, from the bytes that pass a TCP socket. Where the bytes come from (syscall tracepoints, fentry or
  * kprobes) is the caller's business: each calls on_data() with a socket, a direction and a piece of user memory.
  *
- * One exchange is in progress on a connection at a time. It begins with bytes that look like a request and ends with
+ * One exchange is in progress on a connection at a time; what comes of later ones meanwhile waits (pipeline.h). It begins with bytes that look like a request and ends with
  * the last byte of the response, which the framing of the response tells (Content-Length, chunked, no body, end of
  * connection). Where the head of the response is longer than what is kept, the end is the last byte before the next
  * request, the close, or a pause that user space sees (flush.h).
@@ -12,9 +12,13 @@
 #define ODIGOS_HTTP1_EXCHANGE_H
 
 #include "capture.h"
+#include "pipeline.h"
 #include "socket.h"
 #include "state.h"
 #include "thread.h"
+
+/* A server says it to a client that has asked nothing. */
+#define STATUS_TIMEOUT 408
 
 static __always_inline __u64 time_of(const struct sock *sk, enum direction direction)
 {
@@ -57,10 +61,29 @@ static __always_inline void stop_serving(struct exchange *x)
 	x->serving_thread = 0;
 }
 
+/* Bytes in the buffer that are of the request in progress; those of later ones may follow. */
+static __always_inline __u64 own_bytes(const struct exchange *x)
+{
+	return x->request_end && x->request_end < x->have ? x->request_end : x->have;
+}
+
+static __always_inline void emit_exchange(struct exchange *x)
+{
+	__u64 total = x->record.request_bytes, length = own_bytes(x);
+
+	if (length > HTTP1_REQUEST_CAPTURE)
+		length = HTTP1_REQUEST_CAPTURE;
+	x->record.captured = length;
+	if (has_waiting(x))
+		x->record.request_bytes = x->request_end;
+	emit(&x->record.header, __builtin_offsetof(struct http1_record, request) + length);
+	x->record.request_bytes = total;
+}
+
 int http1_finish(struct exchange *x) GLOBAL;
 int http1_finish(struct exchange *x)
 {
-	__u64 length, body;
+	__u64 body;
 	__u32 phase;
 
 	if (!x)
@@ -78,10 +101,12 @@ int http1_finish(struct exchange *x)
 	if (x->record.header.end_ns < x->record.header.start_ns)
 		x->record.header.end_ns = x->record.header.start_ns;
 	stop_serving(x);
-	length = x->record.captured;
-	if (length > HTTP1_REQUEST_CAPTURE)
-		length = HTTP1_REQUEST_CAPTURE;
-	emit(&x->record.header, __builtin_offsetof(struct http1_record, request) + length);
+	if (x->have) {
+		emit_exchange(x);
+	} else if (x->record.status != STATUS_TIMEOUT) {
+		count(COUNTER_SEEN);
+		count(COUNTER_UNMATCHED);
+	}
 	return 0;
 }
 
@@ -105,7 +130,7 @@ int http1_settle_context(struct exchange *x)
 	header = &x->record.header;
 	if (header->flags & FLAG_CONTEXT)
 		return 0;
-	if (find_traceparent(x->record.request, x->record.captured, header))
+	if (find_traceparent(x->record.request, own_bytes(x), header))
 		header->flags |= FLAG_PARENT;
 	else
 		random_trace_id(header);
@@ -158,7 +183,7 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 				  const struct payload *data, enum direction direction)
 {
 	struct http1_record *record = &x->record;
-	__u64 id = current_pid_tgid(), now = time_of(sk, direction);
+	__u64 id = current_pid_tgid();
 
 	if (!record->local.family)
 		read_endpoints(record, sk);
@@ -166,23 +191,17 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 	record->header.flags = direction == SENT ? FLAG_CLIENT : 0;
 	record->header.entity = target->entity;
 	record->header.pid = id >> 32;
-	record->header.start_ns = now;
-	record->header.end_ns = now;
 	record->request_bytes = 0;
-	record->response_bytes = 0;
-	record->response_body = HTTP1_BODY_UNKNOWN;
-	record->status = 0;
-	record->captured = 0;
 	x->client = direction == SENT;
-	x->framing = FRAMING_UNKNOWN;
-	x->head_bytes = 0;
-	x->head_len = 0;
-	x->head_cut = false;
+	x->have = 0;
 	x->request_cut = false;
-	x->tail = 0;
+	x->used_marks = 0;
+	reset_exchange(x, time_of(sk, direction));
 	http1_capture_request(x, data);
-	if (!is_request(record->request, record->captured))
+	if (!is_request(record->request, x->have))
 		return;
+	if (may_be_several(x))
+		http1_find_request_end(x);
 	x->phase = REQUEST;
 	x->head_request = record->request[0] == 'H';
 	if (direction == SENT)
@@ -193,11 +212,57 @@ static __always_inline void begin(struct exchange *x, const struct sock *sk, con
 
 static __always_inline void on_request(struct exchange *x, const struct payload *data)
 {
-	bool tentative = x->record.captured < METHOD_MAX;
+	bool tentative = x->have < METHOD_MAX;
 
-	http1_capture_request(x, data);
-	if (tentative && !is_request(x->record.request, x->record.captured))
+	add_request_bytes(x, data);
+	if (tentative && !is_request(x->record.request, x->have))
 		abandon(x, OPAQUE);
+}
+
+/* A request whose bytes were not kept: its response is followed to its end, and counted. */
+static __always_inline void begin_unmatched(struct exchange *x)
+{
+	reset_exchange(x, bpf_ktime_get_ns());
+	x->record.request_bytes = 0;
+	x->have = 0;
+	x->head_request = false;
+	x->phase = REQUEST;
+}
+
+/* What becomes of requests that wait, where no responses to them will be seen. */
+struct waiting {
+	struct exchange *x;
+	/* What they are counted as; COUNTER_EMITTED if they become spans without a response. */
+	enum counter fate;
+};
+
+static long end_one_waiting(__u64 index, struct waiting *waiting)
+{
+	struct exchange *x = waiting->x;
+
+	if (!http1_take_waiting(x))
+		return 1;
+	if (waiting->fate == COUNTER_EMITTED) {
+		x->record.header.flags |= FLAG_INCOMPLETE;
+		x->record.header.end_ns = bpf_ktime_get_ns();
+		http1_finish(x);
+		return 0;
+	}
+	count(COUNTER_SEEN);
+	/* Two known numbers, so that the verifier sees that both are within the counters. */
+	count(waiting->fate == COUNTER_UNFINISHED ? COUNTER_UNFINISHED : COUNTER_UNMATCHED);
+	x->phase = IDLE;
+	return 0;
+}
+
+int http1_end_waiting(struct exchange *x, enum counter fate) GLOBAL;
+int http1_end_waiting(struct exchange *x, enum counter fate)
+{
+	struct waiting waiting = { .x = x, .fate = fate };
+
+	if (x)
+		bpf_loop(WAITING_MAX, end_one_waiting, &waiting, 0);
+	return 0;
 }
 
 static __always_inline bool response_is_complete(const struct exchange *x)
@@ -217,7 +282,7 @@ static __always_inline void drop_interim(struct exchange *x, __u32 head_bytes)
 {
 	if (x->head_len >= RESPONSE_HEAD)
 		x->head_cut = true;
-	x->head_len = drop_front(x->head, x->head_len, head_bytes);
+	x->head_len = drop_front(x->head, RESPONSE_HEAD, x->head_len, head_bytes);
 	x->record.response_bytes -= head_bytes;
 	x->record.status = 0;
 	/* After "100 Continue" the client sends the body. */
@@ -258,8 +323,39 @@ int http1_read_head(struct exchange *x)
 /* Interim responses that may come in one piece with what follows them. */
 #define INTERIM_MAX 3
 
-static __always_inline void on_response(struct exchange *x, const struct payload *data, __u64 now)
+/* The response has ended, and with it the exchange. `extra` bytes of `data` are of a later one. */
+static __always_inline void end_response(struct exchange *x, __u64 extra)
 {
+	bool leaves_http = x->record.status == 101 || (x->have && is_connect(x->record.request));
+
+	x->record.response_bytes -= extra;
+	http1_finish(x);
+	if (leaves_http)
+		x->phase = OPAQUE;
+	else if (http1_take_waiting(x) && !x->client)
+		serve(x, x->key, current_pid_tgid());
+	else if (extra && x->phase == IDLE)
+		begin_unmatched(x);
+}
+
+static __always_inline __u64 bytes_after_response(const struct exchange *x, const struct payload *data)
+{
+	__u64 length = x->head_bytes + x->record.response_body, extra;
+
+	if (x->framing != FRAMING_LENGTH)
+		return 0;
+	extra = x->record.response_bytes - length;
+	return extra < data->total ? extra : 0;
+}
+
+/* Takes the bytes of one response from the beginning of `data`. Returns whether there are more. */
+int http1_take_response(struct exchange *x, struct payload *data, __u64 now) GLOBAL;
+int http1_take_response(struct exchange *x, struct payload *data, __u64 now)
+{
+	__u64 extra;
+
+	if (!x || !data)
+		return 0;
 	x->phase = RESPONSE;
 	x->record.response_bytes += data->total;
 	x->record.header.end_ns = now;
@@ -270,17 +366,40 @@ static __always_inline void on_response(struct exchange *x, const struct payload
 				break;
 	}
 	if (x->phase != RESPONSE)
-		return;
+		return 0;
 	/* Before the head is complete too: its end may be the beginning of the last chunk's mark. */
 	if (x->framing == FRAMING_CHUNKED || x->framing == FRAMING_UNKNOWN)
 		http1_update_tail(x, data);
-	if (response_is_complete(x)) {
-		bool leaves_http = x->record.status == 101 || is_connect(x->record.request);
+	if (!response_is_complete(x))
+		return 0;
+	extra = bytes_after_response(x, data);
+	end_response(x, extra);
+	if (!extra || x->phase != REQUEST)
+		return 0;
+	payload_skip(data, data->total - extra);
+	return 1;
+}
 
-		http1_finish(x);
-		if (leaves_http)
-			x->phase = OPAQUE;
-	}
+/* Responses that may come in one piece. */
+#define TOGETHER_MAX 64
+
+struct responses {
+	struct exchange *x;
+	struct payload *data;
+	__u64 now;
+};
+
+static long take_response(__u64 index, struct responses *responses)
+{
+	return !http1_take_response(responses->x, responses->data, responses->now);
+}
+
+static __always_inline void on_response(struct exchange *x, struct payload *data, __u64 now)
+{
+	struct responses rest = { .x = x, .data = data, .now = now };
+
+	if (http1_take_response(x, data, now))
+		bpf_loop(TOGETHER_MAX, take_response, &rest, 0);
 }
 
 static __always_inline struct exchange *new_exchange(const struct sock *sk)
@@ -298,12 +417,36 @@ static __always_inline struct exchange *new_exchange(const struct sock *sk)
 	return x;
 }
 
+/* Whether more of the response is to come, as far as its framing tells. */
+static __always_inline bool response_goes_on(const struct exchange *x)
+{
+	/* After trailers, or where the last bytes could not be read, the end of a chunked one has passed unseen. */
+	if (x->framing == FRAMING_CHUNKED)
+		return x->tail && (__u32)x->tail != EMPTY_LINE;
+	return x->framing == FRAMING_LENGTH || x->framing == FRAMING_UNKNOWN;
+}
+
+/* Bytes of the request side that come when the response has begun. Returns whether a new exchange begins with them. */
+static __always_inline bool ends_response(struct exchange *x, const struct payload *data)
+{
+	bool body = x->record.request_bytes < x->request_end || !payload_is_request(data);
+
+	if (!body && !x->request_end)
+		http1_find_request_end(x);
+	if (body || (x->request_end && response_goes_on(x))) {
+		add_request_bytes(x, data);
+		return false;
+	}
+	http1_finish(x);
+	http1_end_waiting(x, COUNTER_UNMATCHED);
+	return true;
+}
+
 static __always_inline void on_data(const struct sock *sk, const struct target *target, enum direction direction,
-				    const struct payload *data)
+				    struct payload *data)
 {
 	__u32 wanted = direction == SENT ? TARGET_HTTP1_CLIENT : TARGET_HTTP1_SERVER;
 	struct exchange *x = find_exchange((__u64)sk);
-	bool request_side;
 
 	if (!x) {
 		if (!(target->flags & wanted) || !payload_is_request(data))
@@ -315,24 +458,19 @@ static __always_inline void on_data(const struct sock *sk, const struct target *
 	}
 	if (x->phase == OPAQUE)
 		return;
-	request_side = x->client == (direction == SENT);
-	if (request_side && x->phase == RESPONSE) {
-		if (!payload_is_request(data)) {
-			/* A body that goes on after the server has begun to answer. */
-			x->record.request_bytes += data->total;
-			return;
-		}
-		http1_finish(x);
-	}
-	if (request_side && x->phase == IDLE) {
-		if (target->flags & wanted)
+	if (x->client == (direction == SENT)) {
+		if (x->phase == REQUEST)
+			on_request(x, data);
+		else if ((x->phase == IDLE || ends_response(x, data)) && target->flags & wanted)
 			begin(x, sk, target, data, direction);
 		return;
 	}
-	if (request_side)
-		on_request(x, data);
-	else if (x->phase != IDLE)
-		on_response(x, data, time_of(sk, direction));
+	if (x->phase == IDLE) {
+		if (!(target->flags & (x->client ? TARGET_HTTP1_CLIENT : TARGET_HTTP1_SERVER)) || !payload_is_response(data))
+			return;
+		begin_unmatched(x);
+	}
+	on_response(x, data, time_of(sk, direction));
 }
 
 /* Nothing of the exchange is to come. `in_order` if that may be the end of a response that has no other end. */
@@ -347,6 +485,7 @@ static __always_inline void on_end(struct exchange *x, bool in_order)
 	if (!(x->phase == RESPONSE && ended))
 		x->record.header.flags |= FLAG_INCOMPLETE;
 	http1_finish(x);
+	http1_end_waiting(x, COUNTER_EMITTED);
 }
 
 /* The other side has closed: a response that lasts until then is complete when its reader has seen the end. */

@@ -22,12 +22,23 @@ static long flush_exchange(void *map, const void *key, struct exchange *x, struc
 
 	if (endless && (flush->last || x->record.header.end_ns + PAUSE_NS < flush->now)) {
 		http1_finish(x);
+		http1_end_waiting(x, COUNTER_UNMATCHED);
 	} else if (flush->last && (x->phase == REQUEST || x->phase == RESPONSE)) {
 		count(COUNTER_SEEN);
 		count(COUNTER_UNFINISHED);
 		abandon(x, IDLE);
+		http1_end_waiting(x, COUNTER_UNFINISHED);
 	}
 	return 0;
+}
+
+static __always_inline void flush_all(struct flush *flush)
+{
+	__u64 *held = held_elsewhere();
+
+	bpf_for_each_map_elem(&slots, flush_exchange, flush, 0);
+	if (held && *held)
+		bpf_for_each_map_elem(&more_exchanges, flush_exchange, flush, 0);
 }
 
 SEC("syscall")
@@ -35,8 +46,7 @@ int http1_flush(void *ctx)
 {
 	struct flush flush = { .now = bpf_ktime_get_ns() };
 
-	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
-	bpf_for_each_map_elem(&more_exchanges, flush_exchange, &flush, 0);
+	flush_all(&flush);
 	return 0;
 }
 
@@ -45,8 +55,7 @@ int http1_flush_last(void *ctx)
 {
 	struct flush flush = { .now = bpf_ktime_get_ns(), .last = true };
 
-	bpf_for_each_map_elem(&exchanges, flush_exchange, &flush, 0);
-	bpf_for_each_map_elem(&more_exchanges, flush_exchange, &flush, 0);
+	flush_all(&flush);
 	return 0;
 }
 

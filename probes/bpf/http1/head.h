@@ -21,6 +21,8 @@
 #define LAST_CHUNK 0x0d0a300d0a0d0aULL
 #define LAST_CHUNK_MASK 0xffffffffffffffULL
 
+#define EMPTY_LINE 0x0d0a0d0aU
+
 enum framing {
 	/* The head is not complete yet. */
 	FRAMING_UNKNOWN,
@@ -120,15 +122,15 @@ static __always_inline __u32 find_newline(__u64 word)
 	return found ? ((below & 0x0101010101010101ULL) * 0x0101010101010101ULL) >> 56 : 8;
 }
 
-/* The number at `at`, after white space; false if there is none. */
-static __always_inline bool read_number(const __u8 *bytes, __u32 at, __u64 *number)
+/* The number at `at` of `capacity` bytes, after white space; false if there is none. */
+static __always_inline bool read_number(const __u8 *bytes, const __u32 capacity, __u32 at, __u64 *number)
 {
 	__u32 digits = 0;
 
 	*number = 0;
 	/* Keeps the compiler from merging this check with the caller's into one that Linux 6.12 does not see through. */
 	barrier_var(at);
-	if (at > RESPONSE_HEAD - NUMBER_WINDOW)
+	if (at > capacity - NUMBER_WINDOW)
 		return false;
 	for (__u32 i = 0; i < NUMBER_WINDOW; i++) {
 		__u8 c = bytes[at + i];
@@ -146,11 +148,11 @@ static __always_inline bool read_number(const __u8 *bytes, __u32 at, __u64 *numb
 }
 
 /* A header line begins at `at`. */
-static __always_inline void read_header(const __u8 *bytes, __u32 at, struct head_facts *facts)
+static __always_inline void read_header(const __u8 *bytes, const __u32 capacity, __u32 at, struct head_facts *facts)
 {
 	__u64 name, rest;
 
-	if (at > RESPONSE_HEAD - 16)
+	if (at > capacity - 16)
 		return;
 	name = word_at(bytes + at) | LOWER;
 	rest = word_at(bytes + at + 8) | LOWER;
@@ -177,12 +179,12 @@ static __always_inline __u32 line_length(const __u8 *bytes)
 }
 
 /* One step: up to the end of a line, or as far as one looks at once. What lies behind `bytes` may be read. */
-static long scan_step(__u64 index, struct line_scan *scan)
+static __always_inline long scan_step(struct line_scan *scan, const __u32 capacity)
 {
 	__u32 at = scan->at;
 	__u32 newline;
 
-	if (at >= scan->length || at > RESPONSE_HEAD)
+	if (at >= scan->length || at > capacity)
 		return 1;
 	newline = line_length(scan->bytes + at);
 	if (newline == STEP) {
@@ -197,20 +199,51 @@ static long scan_step(__u64 index, struct line_scan *scan)
 		scan->facts.head_bytes = at + 1;
 		return 1;
 	}
-	read_header(scan->bytes, scan->line, &scan->facts);
+	read_header(scan->bytes, capacity, scan->line, &scan->facts);
 	scan->line = at + 1;
 	scan->at = at + 1;
 	return 0;
 }
 
-/* Whether the whole head is there; `facts` is then complete. */
+static long scan_response(__u64 index, struct line_scan *scan)
+{
+	return scan_step(scan, RESPONSE_HEAD);
+}
+
+static long scan_request(__u64 index, struct line_scan *scan)
+{
+	return scan_step(scan, HTTP1_REQUEST_CAPTURE);
+}
+
+/* Whether the whole head of a response is there; `facts` is then complete. */
 static __always_inline bool scan_head(const __u8 *bytes, __u32 length, struct head_facts *facts)
 {
 	struct line_scan scan = { .bytes = bytes, .length = length };
 
-	bpf_loop(RESPONSE_HEAD / 4, scan_step, &scan, 0);
+	bpf_loop(RESPONSE_HEAD / 4, scan_response, &scan, 0);
 	*facts = scan.facts;
 	return facts->head_bytes;
+}
+
+#define REQUEST_ENDLESS (~0ULL)
+
+/*
+ * Bytes of the request, its body included, at the beginning of a capture; 0 if its head is not there in full, and
+ * REQUEST_ENDLESS if its body is not announced by length. What lies behind the capture may be read.
+ */
+static __always_inline __u64 request_length(const __u8 *request, __u32 have)
+{
+	struct line_scan scan = { .bytes = request, .length = have };
+	__u64 body = 0;
+
+	bpf_loop(HTTP1_REQUEST_CAPTURE / 4, scan_request, &scan, 0);
+	if (!scan.facts.head_bytes)
+		return 0;
+	if (scan.facts.chunked)
+		return REQUEST_ENDLESS;
+	if (scan.facts.length_at)
+		read_number(request, HTTP1_REQUEST_CAPTURE, scan.facts.length_at, &body);
+	return scan.facts.head_bytes + body;
 }
 
 /* What frames the body, and for FRAMING_LENGTH its bytes. */
@@ -222,17 +255,17 @@ static __always_inline enum framing framing_of(const __u8 *head, const struct he
 		return FRAMING_LENGTH;
 	if (facts->chunked)
 		return FRAMING_CHUNKED;
-	return facts->length_at && read_number(head, facts->length_at, body) ? FRAMING_LENGTH : FRAMING_CLOSE;
+	return facts->length_at && read_number(head, RESPONSE_HEAD, facts->length_at, body) ? FRAMING_LENGTH : FRAMING_CLOSE;
 }
 
-/* Removes the first `count` bytes; returns how many are left. */
-static __always_inline __u32 drop_front(__u8 *bytes, __u32 have, __u32 count)
+/* Removes the first `count` bytes of at most `capacity`; returns how many are left. */
+static __always_inline __u32 drop_front(__u8 *bytes, const __u32 capacity, __u32 have, __u32 count)
 {
 	__u32 left = have - count;
 
-	if (count >= have || left > RESPONSE_HEAD)
+	if (count >= have || left > capacity)
 		return 0;
-	if (bpf_probe_read_kernel(bytes, left, bytes + (count & 1023)))
+	if (bpf_probe_read_kernel(bytes, left, bytes + (count & (HTTP1_REQUEST_CAPTURE - 1))))
 		return 0;
 	return left;
 }

@@ -61,6 +61,35 @@ static __always_inline bool payload_of_iovec(struct payload *out, __u64 iov, __u
 	return true;
 }
 
+/* Takes the first `count` bytes away. Where they fill more than IOV_TAIL buffers, the rest cannot be read. */
+static __always_inline void payload_skip(struct payload *data, __u64 count)
+{
+	struct iovec_k next;
+
+	data->total -= count;
+	for (int i = 1; i < IOV_TAIL; i++) {
+		if (!data->base || count < data->first)
+			break;
+		count -= data->first;
+		if (!data->iov || data->iovcnt <= 1 || !buffer_at(&next, data, 1)) {
+			data->base = 0;
+			break;
+		}
+		data->iov += sizeof(next);
+		data->iovcnt--;
+		data->base = next.base;
+		data->first = next.length;
+	}
+	if (!data->base || count >= data->first) {
+		*data = payload_unread(data->total);
+		return;
+	}
+	data->base += count;
+	data->first -= count;
+	if (data->first > data->total)
+		data->first = data->total;
+}
+
 static __always_inline __u64 push_tail(__u64 tail, __u64 base, __u64 length)
 {
 	__u64 last = 0;
@@ -100,6 +129,15 @@ static __always_inline __u64 payload_tail(__u64 tail, const struct payload *data
 			tail = push_tail(tail, last.base, last.length);
 	}
 	return tail;
+}
+
+static __always_inline bool payload_is_response(const struct payload *data)
+{
+	__u8 start[8];
+
+	if (!data->base || data->first < sizeof(start) || bpf_probe_read_user(start, sizeof(start), (void *)data->base))
+		return false;
+	return is_response(start);
 }
 
 static __always_inline bool payload_is_request(const struct payload *data)

@@ -8,7 +8,11 @@
 #define AF_INET_K 2
 #define AF_INET6_K 10
 #define IPPROTO_TCP_K 6
+#define MSG_OOB_K 1
 #define MSG_PEEK_K 2
+/* Received bytes are thrown away, not copied. */
+#define MSG_TRUNC_K 0x20
+#define MSG_ERRQUEUE_K 0x2000
 /* From the kernel's include/net/tcp_states.h. */
 #define TCP_CLOSE_K 7
 #define S_IFMT_K 0170000
@@ -55,6 +59,15 @@ static __always_inline __u64 sent_at(const struct sock *sk, __u64 now)
 	}
 	/* A paced socket's next segment may be due later. */
 	return sent < now ? sent : now;
+}
+
+/*
+ * What is looked at only is received later; out-of-band bytes, and reports of what became of sent ones (zero-copy
+ * sends), are not of the stream.
+ */
+static __always_inline bool receives_nothing(__u64 flags)
+{
+	return flags & (MSG_OOB_K | MSG_PEEK_K | MSG_ERRQUEUE_K);
 }
 
 /* The socket of an open file, or NULL. */

@@ -30,8 +30,8 @@ enum shape {
 	BUFFER,
 	IOVEC,
 	MESSAGE,
-	/* Bytes that never pass user memory. */
-	FILE_PAGES,
+	/* Bytes that never pass user memory: those of a file or of a pipe, or received and thrown away. */
+	UNREAD,
 };
 
 static __always_inline bool describe(struct payload *out, enum shape shape, const struct pt_regs___saved *regs, __u64 total)
@@ -54,25 +54,36 @@ static __always_inline bool describe(struct payload *out, enum shape shape, cons
 	}
 }
 
-static __always_inline int on_exit(struct syscall_exit *ctx, enum direction direction, enum shape shape)
+/* The target to which a call belongs that has returned, if it may have moved bytes of interest; else NULL. */
+static __always_inline const struct target *caller(const struct syscall_exit *ctx, enum direction direction)
 {
 	struct target *target;
-	struct task_struct *task;
-	struct payload data = {};
-	const struct pt_regs___saved *regs;
-	const struct sock *sk;
 	__u32 pid;
 
 	/* A result of 0 ends the stream of a response that has no other end. */
 	if (ctx->result < 0 || (direction == SENT && !ctx->result))
-		return 0;
+		return NULL;
 	pid = current_pid_tgid() >> 32;
 	target = bpf_map_lookup_elem(&targets, &pid);
-	if (!target || !(target->flags & TARGET_HTTP1_ANY))
+	return target && target->flags & TARGET_HTTP1_ANY ? target : NULL;
+}
+
+static __always_inline const struct pt_regs___saved *saved_registers(void)
+{
+	return (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+static __always_inline int on_exit(struct syscall_exit *ctx, enum direction direction, enum shape shape)
+{
+	const struct target *target = caller(ctx, direction);
+	const struct pt_regs___saved *regs;
+	struct payload data = {};
+	const struct sock *sk;
+
+	if (!target)
 		return 0;
-	task = bpf_get_current_task_btf();
-	regs = (const struct pt_regs___saved *)bpf_task_pt_regs(task);
-	sk = tcp_socket(task, ARG1(regs));
+	regs = saved_registers();
+	sk = tcp_socket(bpf_get_current_task_btf(), ARG1(regs));
 	if (!sk)
 		return 0;
 	if (!ctx->result) {
@@ -84,12 +95,6 @@ static __always_inline int on_exit(struct syscall_exit *ctx, enum direction dire
 	if (describe(&data, shape, regs, ctx->result))
 		on_data(sk, target, direction, &data);
 	return 0;
-}
-
-/* The flags are the fourth argument of recvfrom and the third of recvmsg. */
-static __always_inline bool peeks(__u64 flags)
-{
-	return flags & MSG_PEEK_K;
 }
 
 #define SYSCALL_EXIT(name, direction, shape)                                    \
@@ -105,22 +110,47 @@ SYSCALL_EXIT(write, SENT, BUFFER)
 SYSCALL_EXIT(writev, SENT, IOVEC)
 SYSCALL_EXIT(sendto, SENT, BUFFER)
 SYSCALL_EXIT(sendmsg, SENT, MESSAGE)
-SYSCALL_EXIT(sendfile64, SENT, FILE_PAGES)
+SYSCALL_EXIT(sendfile64, SENT, UNREAD)
 
+/* The flags are the fourth argument of recvfrom. */
 SEC("tracepoint/syscalls/sys_exit_recvfrom")
 int http1_sys_recvfrom(struct syscall_exit *ctx)
 {
-	const struct pt_regs___saved *regs = (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 flags = ARG4(saved_registers());
 
-	return peeks(ARG4(regs)) ? 0 : on_exit(ctx, RECEIVED, BUFFER);
+	return receives_nothing(flags) ? 0 : on_exit(ctx, RECEIVED, flags & MSG_TRUNC_K ? UNREAD : BUFFER);
 }
 
+/* The flags are the third argument of recvmsg. */
 SEC("tracepoint/syscalls/sys_exit_recvmsg")
 int http1_sys_recvmsg(struct syscall_exit *ctx)
 {
-	const struct pt_regs___saved *regs = (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 flags = ARG3(saved_registers());
 
-	return peeks(ARG3(regs)) ? 0 : on_exit(ctx, RECEIVED, MESSAGE);
+	return receives_nothing(flags) ? 0 : on_exit(ctx, RECEIVED, flags & MSG_TRUNC_K ? UNREAD : MESSAGE);
+}
+
+/* From the first descriptor into that of the third argument, of which at least one is a pipe. */
+SEC("tracepoint/syscalls/sys_exit_splice")
+int http1_sys_splice(struct syscall_exit *ctx)
+{
+	const struct target *target = caller(ctx, RECEIVED);
+	const struct pt_regs___saved *regs;
+	struct payload data;
+	const struct sock *from, *to;
+
+	if (!target)
+		return 0;
+	regs = saved_registers();
+	from = tcp_socket(bpf_get_current_task_btf(), ARG1(regs));
+	to = from ? NULL : tcp_socket(bpf_get_current_task_btf(), ARG3(regs));
+	if (from && !ctx->result)
+		on_end_of_stream(from);
+	if (!ctx->result || !(from || to))
+		return 0;
+	data = payload_unread(ctx->result);
+	on_data(from ?: to, target, from ? RECEIVED : SENT, &data);
+	return 0;
 }
 
 #endif

@@ -12,8 +12,6 @@
 #include "exchange.h"
 #include "registers.h"
 
-/* Received bytes are thrown away, not copied. */
-#define MSG_TRUNC_K 0x20
 /* Buffers of one call through which one goes back to the first. */
 #define IOV_BACK 64
 
@@ -134,7 +132,7 @@ static __always_inline void on_return(const struct target *target, const struct 
 {
 	struct payload data;
 
-	if (result < 0 || !is_tcp(call->sk) || (direction == RECEIVED && call->flags & MSG_PEEK_K))
+	if (result < 0 || !is_tcp(call->sk) || (direction == RECEIVED && receives_nothing(call->flags)))
 		return;
 	if (!result) {
 		if (direction == RECEIVED)

@@ -13,10 +13,13 @@ struct thread {
 	__u32 reserved;
 };
 
+/*
+ * Made beforehand, 1.4 MiB: a program that starts a thread for each request would pay 1.3 us for its entry. Requests of threads
+ * that find no room are no parents.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__type(key, __u64);
 	__type(value, struct thread);
 } threads SEC(".maps");

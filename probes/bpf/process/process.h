@@ -69,19 +69,56 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	return 0;
 }
 
+/* From the kernel's include/linux/pid_namespace.h. */
+#define MAX_PID_NS_LEVEL_K 32
+
+struct pid_search {
+	const struct pid *pid;
+	__u32 found;
+};
+
+/* From the own namespace of the process outwards. */
+static long look_in_namespace(__u64 index, struct pid_search *search)
+{
+	__u32 level = BPF_CORE_READ(search->pid, level);
+	const struct upid *id;
+
+	if (index > level)
+		return 1;
+	id = (const void *)search->pid + bpf_core_field_offset(search->pid->numbers) +
+	     (level - index) * bpf_core_type_size(struct upid);
+	if (BPF_CORE_READ(id, ns, ns.inum) != config.pid_namespace_ino)
+		return 0;
+	search->found = BPF_CORE_READ(id, nr);
+	return 1;
+}
+
+/* The process id of a new process as user space knows it, or 0 if it has none there. */
+static __always_inline __u32 pid_of(struct task_struct *task)
+{
+	struct pid_search search = {};
+
+	if (!config.pid_namespace_ino)
+		return BPF_CORE_READ(task, tgid);
+	search.pid = BPF_CORE_READ(task, thread_pid);
+	bpf_loop(MAX_PID_NS_LEVEL_K + 1, look_in_namespace, &search, 0);
+	return search.found;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 parent_pid = current_pid_tgid() >> 32;
-	__u32 pid = BPF_CORE_READ(child, tgid);
+	__u32 parent_pid = current_pid_tgid() >> 32, pid;
 	struct target *inherited, target;
 	struct process_event *event;
 
-	if (BPF_CORE_READ(child, pid) != pid)
+	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
 		return 0;
 	inherited = bpf_map_lookup_elem(&targets, &parent_pid);
-	/* The child's pid in another namespace is not known here; there it is found by user space. */
-	if (!inherited || config.pid_namespace_ino)
+	if (!inherited)
+		return 0;
+	pid = pid_of(child);
+	if (!pid)
 		return 0;
 	target.flags = inherited->flags;
 	target.entity = next_entity();

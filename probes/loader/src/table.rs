@@ -77,6 +77,7 @@ pub static PROGRAMS: &[Program] = &[
         Group::Http1Syscalls,
         Facility::SyscallTracepoints,
     ),
+    program("http1_sys_splice", Group::Http1Syscalls, Facility::SyscallTracepoints),
     program("http1_fexit_send", Group::Http1Fentry, Facility::Fentry),
     program("http1_fexit_receive", Group::Http1Fentry, Facility::Fentry),
     optional(

@@ -172,10 +172,12 @@ pub enum Counter {
     EventRingFull = 6,
     /// Dropped: still in progress when the probes were detached.
     Unfinished = 7,
+    /// Dropped: a response was seen, but of its request too little was kept.
+    Unmatched = 8,
 }
 
 /// All counters with the name that the loss account gives them.
-pub const COUNTERS: [(Counter, &str); 8] = [
+pub const COUNTERS: [(Counter, &str); 9] = [
     (Counter::Seen, "seen"),
     (Counter::Emitted, "emitted"),
     (Counter::RingFull, "ring_full"),
@@ -184,4 +186,5 @@ pub const COUNTERS: [(Counter, &str); 8] = [
     (Counter::AmbiguousParent, "ambiguous_parent"),
     (Counter::EventRingFull, "event_ring_full"),
     (Counter::Unfinished, "unfinished"),
+    (Counter::Unmatched, "unmatched"),
 ];

@@ -88,7 +88,8 @@ impl Traced {
 /// Every span that ended in the kernel was exported, or dropped and counted with the reason.
 pub fn check_account(log: &str) {
     let value = |name: &str| account(log, name);
-    let dropped = value("ring_full") + value("state_full") + value("unreadable") + value("unfinished");
+    let dropped =
+        value("ring_full") + value("state_full") + value("unreadable") + value("unfinished") + value("unmatched");
     assert_eq!(value("seen"), value("emitted") + dropped, "{log}");
     assert_eq!(value("emitted"), value("exported") + value("not_selected"), "{log}");
 }

@@ -1,8 +1,13 @@
 use anyhow::{Context, Result, bail};
+use rustix::fd::AsFd;
 use rustix::fs::{MemfdFlags, memfd_create, sendfile};
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send, sendmsg};
-use std::io::{IoSlice, IoSliceMut, Write};
+use rustix::pipe::{SpliceFlags, splice};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+
+/// What fits into a pipe.
+const PIPE: usize = 16 << 10;
 
 /// A client and a server end in this process.
 pub(super) struct Connection {
@@ -34,6 +39,8 @@ pub(super) enum Receiving {
     Recvmsg,
     /// Looks before it reads.
     Peek,
+    /// Looks for reports of what became of sent bytes before it reads.
+    Reports,
 }
 
 /// How both ends do their input and output.
@@ -106,6 +113,52 @@ pub(super) fn send_file(from: &TcpStream, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Sends `bytes` by way of a pipe, as proxies do.
+pub(super) fn splice_to(socket: &TcpStream, bytes: &[u8]) -> Result<()> {
+    let (out, mut into) = std::io::pipe()?;
+    for piece in bytes.chunks(PIPE) {
+        into.write_all(piece)?;
+        splice_all(&out, socket, piece.len())?;
+    }
+    Ok(())
+}
+
+/// Receives exactly `expected` by way of a pipe.
+pub(super) fn splice_from(socket: &TcpStream, expected: &[u8]) -> Result<()> {
+    let (mut out, into) = std::io::pipe()?;
+    let mut received = vec![0; expected.len()];
+    for piece in received.chunks_mut(PIPE) {
+        splice_all(socket, &into, piece.len())?;
+        out.read_exact(piece)?;
+    }
+    anyhow::ensure!(received == expected, "other bytes arrived than were sent");
+    Ok(())
+}
+
+fn splice_all(from: impl AsFd, to: impl AsFd, bytes: usize) -> Result<()> {
+    let mut left = bytes;
+    while left > 0 {
+        let moved = splice(&from, None, &to, None, left, SpliceFlags::empty()).context("splice")?;
+        anyhow::ensure!(moved > 0, "the connection ended with {left} bytes of {bytes} to come");
+        left -= moved;
+    }
+    Ok(())
+}
+
+/// Receives `bytes` without looking at them.
+pub(super) fn throw_away(socket: &TcpStream, bytes: usize) -> Result<()> {
+    // With MSG_TRUNC the kernel writes nothing into the buffer (tcp(7)).
+    let mut buffer = vec![0; bytes];
+    let mut left = bytes;
+    while left > 0 {
+        let (_, count) = recv(socket, &mut buffer[..left], RecvFlags::TRUNC).context("recv")?;
+        anyhow::ensure!(count > 0, "the connection ended with {left} bytes of {bytes} to come");
+        left -= count;
+    }
+    anyhow::ensure!(buffer.iter().all(|byte| *byte == 0), "bytes were copied");
+    Ok(())
+}
+
 fn send_some(socket: &TcpStream, bytes: &[u8], sending: Sending) -> Result<usize> {
     // Heads begin in the first buffers, and end in a later one.
     let (first, rest) = bytes.split_at(bytes.len().min(7));
@@ -142,6 +195,11 @@ fn receive_some(socket: &TcpStream, room: &mut [u8], receiving: Receiving) -> Re
         }
         Receiving::Peek => {
             recv(socket, &mut *room, RecvFlags::PEEK)?;
+            recv(socket, room, RecvFlags::empty()).map(|(count, _)| count)
+        }
+        Receiving::Reports => {
+            let none = recv(socket, &mut *room, RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT);
+            anyhow::ensure!(none == Err(rustix::io::Errno::AGAIN), "a report: {none:?}");
             recv(socket, room, RecvFlags::empty()).map(|(count, _)| count)
         }
     };

@@ -1,8 +1,9 @@
-use super::connection::{Connection, Manner, pass, receive, send_file};
+use super::connection::{Connection, Manner, pass, receive, send_file, splice_from, splice_to, throw_away};
 use super::{Span, Traced};
 use anyhow::{Context, Result, ensure};
 use probe_wire::layout::HTTP1_REQUEST_CAPTURE;
 use rustix::net::sockopt::set_socket_linger;
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ pub(super) enum Step {
     Response(Vec<u8>),
     /// The same, from a file.
     ResponseFile(Vec<u8>),
+    /// The same, by way of a pipe at both ends.
+    ResponseSpliced(Vec<u8>),
+    /// The same, and the client does not look at it.
+    ResponseThrownAway(Vec<u8>),
     /// The server closes, and the client sees it.
     ServerCloses,
     /// The server resets the connection.
@@ -64,7 +69,10 @@ impl Dialogue {
         for step in &steps {
             match step {
                 Step::Request(bytes) => expected.request.extend_from_slice(bytes),
-                Step::Response(bytes) | Step::ResponseFile(bytes) => expected.response_bytes += bytes.len(),
+                Step::Response(bytes)
+                | Step::ResponseFile(bytes)
+                | Step::ResponseSpliced(bytes)
+                | Step::ResponseThrownAway(bytes) => expected.response_bytes += bytes.len(),
                 _ => {}
             }
         }
@@ -149,6 +157,14 @@ impl Dialogue {
                 Step::ResponseFile(bytes) => {
                     send_file(end(&server)?, bytes)?;
                     receive(&client, bytes, manner)?;
+                }
+                Step::ResponseSpliced(bytes) => {
+                    splice_to(end(&server)?, bytes)?;
+                    splice_from(&client, bytes)?;
+                }
+                Step::ResponseThrownAway(bytes) => {
+                    end(&server)?.write_all(bytes)?;
+                    throw_away(&client, bytes.len())?;
                 }
                 Step::ServerCloses => {
                     server = None;

@@ -4,7 +4,7 @@ use super::Traced;
 use super::connection::Manner;
 use super::dialogue::{Dialogue, Expected, Step, request, response};
 use anyhow::{Context, Result, ensure};
-use probe_wire::layout::Counter;
+use probe_wire::layout::{Counter, HTTP1_REQUEST_CAPTURE};
 
 const GET: &str = "GET /hello?x=1 HTTP/1.1\r\nHost: test\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
@@ -212,7 +212,7 @@ fn ends() -> Vec<Dialogue> {
 fn interim() -> Vec<Dialogue> {
     let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
-    let post = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n";
+    let post = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 15\r\n\r\n";
     let body = "GET / is a body";
     let together = format!("{go_on}{hints}{OK}");
     let upgrade = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: test\r\n\r\n";
@@ -274,16 +274,119 @@ fn not_http() -> Vec<Dialogue> {
     ]
 }
 
-/// Requests that come before the response to the one before are taken for its body: one span, and none twice.
-fn pipelined() -> Vec<Dialogue> {
-    let (requests, responses) = (GET.repeat(2), OK.repeat(2));
-    vec![
+/// The request and the response of the given number.
+fn numbered(number: usize) -> (String, String) {
+    let body = format!("body of {number}");
+    (
+        format!("GET /item/{number} HTTP/1.1\r\nHost: test\r\n\r\n"),
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+    )
+}
+
+/// What is expected of requests with these numbers, of which the bytes pass as `steps` says.
+fn several(name: &'static str, numbers: std::ops::Range<usize>, steps: Vec<Step>) -> Dialogue {
+    let expected = numbers.flat_map(|number| {
+        let (asked, answered) = numbered(number);
         Dialogue::one(
-            "two requests in one piece",
-            vec![request(&requests), response(&responses)],
+            name,
+            vec![request(&asked), response(&answered)],
             200,
-            Some(2),
+            Some(format!("body of {number}").len()),
         )
-        .then(simple()),
+        .expected
+    });
+    Dialogue {
+        name,
+        steps,
+        expected: expected.collect(),
+    }
+}
+
+/// Requests that come before the response to the one before has ended.
+fn pipelined() -> Vec<Dialogue> {
+    let (asked, answered): (Vec<_>, Vec<_>) = (0..4).map(numbered).unzip();
+    let ask = |numbers: std::ops::Range<usize>| request(&asked[numbers].concat());
+    let answer = |numbers: std::ops::Range<usize>| response(&answered[numbers].concat());
+    let (begun, rest) = answered[0].split_at(answered[0].len() - 3);
+    let post = "POST /form HTTP/1.1\r\nContent-Length: 7\r\n\r\nGET /no";
+    let mixed = Dialogue::one("", vec![request(post), response(OK)], 200, Some(2)).then(simple());
+    vec![
+        several(
+            "requests and responses in one piece each",
+            0..4,
+            vec![ask(0..4), answer(0..4)],
+        ),
+        several(
+            "requests in one piece, responses one by one",
+            0..3,
+            vec![ask(0..3), answer(0..1), answer(1..2), answer(2..3)],
+        ),
+        several(
+            "a request while the one before is served",
+            0..2,
+            vec![ask(0..1), ask(1..2), answer(0..1), answer(1..2)],
+        ),
+        several(
+            "a request while the response before is written",
+            0..2,
+            vec![ask(0..1), response(begun), ask(1..2), response(rest), answer(1..2)],
+        ),
+        several(
+            "always one request ahead",
+            0..4,
+            vec![
+                ask(0..2),
+                answer(0..1),
+                ask(2..3),
+                answer(1..2),
+                ask(3..4),
+                answer(2..4),
+            ],
+        ),
+        several(
+            "a request in two pieces, the first behind another request",
+            0..2,
+            vec![
+                request(&format!("{}{}", asked[0], &asked[1][..12])),
+                request(&asked[1][12..]),
+                answer(0..1),
+                answer(1..2),
+            ],
+        ),
+        several(
+            "several requests after a single one",
+            0..4,
+            vec![ask(0..1), answer(0..1), ask(1..4), answer(1..4)],
+        ),
+        Dialogue {
+            name: "a body that looks like a request, then a request",
+            steps: vec![request(&format!("{post}{GET}")), response(OK), response(OK)],
+            expected: mixed.expected,
+        },
     ]
+}
+
+/// Of more requests than are kept, those that are not are counted when their responses come.
+pub(super) fn too_many(traced: &mut Traced) -> Result<()> {
+    const REQUESTS: usize = 40;
+    let (asked, answered): (Vec<_>, Vec<_>) = (0..REQUESTS).map(numbered).unzip();
+    let mut kept = 0;
+    let mut bytes = 0;
+    while bytes + asked[kept].len() <= HTTP1_REQUEST_CAPTURE {
+        bytes += asked[kept].len();
+        kept += 1;
+    }
+    let steps = vec![request(&asked.concat()), response(&answered.concat())];
+    several("more requests than are kept", 0..kept, steps)
+        .then(simple())
+        .hold(traced, "127.0.0.1:0", Manner::PLAIN)?;
+    let counted = traced.counted();
+    let (emitted, unmatched) = (2 * (kept + 1) as u64, 2 * (REQUESTS - kept) as u64);
+    ensure!(
+        counted.get(Counter::Emitted) == emitted
+            && counted.get(Counter::Unmatched) == unmatched
+            && counted.get(Counter::Seen) == emitted + unmatched,
+        "{kept} kept, {counted:?}"
+    );
+    Ok(())
 }

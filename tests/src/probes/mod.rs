@@ -42,6 +42,10 @@ pub static HTTP1: &[Case] = &[
         run: framing::every_dialogue,
     },
     Case {
+        name: "pipelined requests that are not kept are counted",
+        run: framing::too_many,
+    },
+    Case {
         name: "every way of sending and receiving is seen",
         run: transport::every_way,
     },

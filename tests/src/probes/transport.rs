@@ -26,6 +26,7 @@ pub(super) fn every_way(traced: &mut Traced) -> Result<()> {
         Receiving::Recvfrom,
         Receiving::Recvmsg,
         Receiving::Peek,
+        Receiving::Reports,
     ];
     for sending in sendings {
         for receiving in receivings {
@@ -40,13 +41,21 @@ pub(super) fn every_way(traced: &mut Traced) -> Result<()> {
             }
         }
     }
-    from_a_file().hold(traced, "127.0.0.1:0", Manner::PLAIN)?;
+for unread in [Step::ResponseFile, Step::ResponseSpliced, Step::ResponseThrownAway] {
+        body_by(unread).hold(traced, "127.0.0.1:0", Manner::PLAIN)?;
+    }
     Ok(())
 }
 
-fn from_a_file() -> Dialogue {
-    let body = vec![b'f'; 100_000];
+/// A body that never passes the memory of the client, the server or both.
+fn body_by(unread: fn(Vec<u8>) -> Step) -> Dialogue {
+    let body = vec![b'f'; 60_000];
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    let steps = vec![request(POST), response(&head), Step::ResponseFile(body.clone())];
-    Dialogue::one("a body from a file", steps, 200, Some(body.len()))
+    let step = unread(body.clone());
+    let name = match &step {
+        Step::ResponseFile(_) => "a body from a file",
+        Step::ResponseSpliced(_) => "a body by way of a pipe",
+        _ => "a body that is thrown away",
+    };
+    Dialogue::one(name, vec![request(POST), response(&head), step], 200, Some(body.len()))
 }

@@ -73,12 +73,32 @@ struct signal_struct {
 	atomic_k live;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+/* A process id in each namespace in which it has one, from the initial to its own. */
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct pid *thread_pid;
 };
 
 struct linux_binprm {
