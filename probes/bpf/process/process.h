@@ -80,12 +80,13 @@ struct pid_search {
 /* From the own namespace of the process outwards. */
 static long look_in_namespace(__u64 index, struct pid_search *search)
 {
-	__u32 level = BPF_CORE_READ(search->pid, level);
+	const struct pid *pid = search->pid;
+	__u32 level = BPF_CORE_READ(pid, level);
 	const struct upid *id;
 
 	if (index > level)
 		return 1;
-	id = (const void *)search->pid + bpf_core_field_offset(search->pid->numbers) +
+	id = (const void *)pid + bpf_core_field_offset(pid->numbers) +
 	     (level - index) * bpf_core_type_size(struct upid);
 	if (BPF_CORE_READ(id, ns, ns.inum) != config.pid_namespace_ino)
 		return 0;
