@@ -82,7 +82,7 @@ struct slot_set {
 
 /*
  * Connections take their entries from `slots`, where `slot_sets` says, and from `more_exchanges` only where there are many at
- * once. To make and free an entry of this size in a map costs 4 us, which a program would pay that opens a connection for
+ * once. To make and free an entry of this size in a map is dear, which a program would pay that opens a connection for
  * each request; but the most that there may be, made beforehand, would be 128 MiB.
  */
 struct {

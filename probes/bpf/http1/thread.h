@@ -14,7 +14,7 @@ struct thread {
 };
 
 /*
- * Made beforehand, 1.4 MiB: a program that starts a thread for each request would pay 1.3 us for its entry. Requests of threads
+ * Made beforehand, 1.4 MiB: a program that starts a thread for each request would pay for making its entry. Requests of threads
  * that find no room are no parents.
  */
 struct {
