@@ -55,6 +55,7 @@ fn http1(facilities: &Facilities) -> Option<&'static str> {
     Some(match http1_group(facilities)? {
         Group::Http1Fentry => "http/1 (fexit)",
         Group::Http1Kprobe => "http/1 (kprobe)",
+        Group::Http1Sockets => "http/1 (sockets)",
         _ => "http/1 (syscalls)",
     })
 }

@@ -31,6 +31,12 @@ int BPF_PROG(detect_tp_btf)
 	return 0;
 }
 
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(detect_socket_tracepoint)
+{
+	return 0;
+}
+
 SEC("uprobe")
 int detect_uprobe(void *ctx)
 {

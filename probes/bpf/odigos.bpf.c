@@ -8,6 +8,7 @@
 #include "gohttp/gohttp.h"
 #include "http1/connection.h"
 #include "http1/flush.h"
+#include "http1/sockets.h"
 #include "http1/syscalls.h"
 #include "http1/tcp.h"
 #include "process/process.h"

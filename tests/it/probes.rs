@@ -21,19 +21,29 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 
 #[test]
 fn every_case_with_http1_by_system_calls() {
+    every_case("probes::every_case_with_http1_by_system_calls", Group::Http1Syscalls);
+}
+
+#[test]
+fn every_case_with_http1_by_sockets() {
+    every_case("probes::every_case_with_http1_by_sockets", Group::Http1Sockets);
+}
+
+/// Runs the cases, each by way of the test of this name in a process of its own; in such a process, its case.
+fn every_case(test: &str, group: Group) {
     if let Ok(name) = std::env::var(CASE) {
-        return run(&name);
+        return run(&name, group);
     }
     let folder = tempfile::tempdir().unwrap();
     samples::build(folder.path()).unwrap();
     let failed: Vec<_> = cases()
         .map(|case| case.name)
-        .filter(|name| !passes_alone(name, folder.path()))
+        .filter(|name| !passes_alone(test, name, folder.path()))
         .collect();
     assert!(failed.is_empty(), "failed: {failed:#?}");
 }
 
-fn run(name: &str) {
+fn run(name: &str, group: Group) {
     let case = cases().find(|case| case.name == name).unwrap();
     let ring_bytes = if name == VOLUME.name {
         Options::default().ring_bytes
@@ -44,20 +54,16 @@ fn run(name: &str) {
         ring_bytes,
         ..Options::default()
     };
-    match Session::new(Group::Http1Syscalls, options).run(case) {
+    match Session::new(group, options).run(case) {
         Err(error) if error.is::<Absent>() => eprintln!("{name}: not shown, since this kernel lacks it: {error}"),
         Err(error) => panic!("{name}: {error:?}"),
         Ok(()) => {}
     }
 }
 
-fn passes_alone(name: &str, samples: &Path) -> bool {
+fn passes_alone(test: &str, name: &str, samples: &Path) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "probes::every_case_with_http1_by_system_calls",
-            "--exact",
-            "--nocapture",
-        ])
+        .args([test, "--exact", "--nocapture"])
         .env(CASE, name)
         .env(samples::FOLDER_VARIABLE, samples)
         .output()

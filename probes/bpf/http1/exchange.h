@@ -20,6 +20,15 @@
 /* A server says it to a client that has asked nothing. */
 #define STATUS_TIMEOUT 408
 
+/* The current process, if its HTTP/1 is traced. */
+static __always_inline struct target *current_target(void)
+{
+	__u32 pid = current_pid_tgid() >> 32;
+	struct target *target = bpf_map_lookup_elem(&targets, &pid);
+
+	return target && target->flags & TARGET_HTTP1_ANY ? target : NULL;
+}
+
 static __always_inline __u64 time_of(const struct sock *sk, enum direction direction)
 {
 	__u64 now = bpf_ktime_get_ns();

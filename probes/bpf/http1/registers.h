@@ -17,8 +17,12 @@ struct pt_regs___saved {
 	unsigned long r10;
 	unsigned long cx;
 	unsigned long ax;
+	unsigned long orig_ax;
 };
 #pragma clang attribute pop
+#define SYSCALL_NUMBER(regs) ((regs)->orig_ax)
+/* TS_COMPAT of the kernel's arch/x86/include/asm/thread_info.h: a call of 32 bits, which has other numbers and registers. */
+#define COMPAT_CALL(task) ((task)->thread_info.status & 2)
 #define ARG1(regs) ((regs)->di)
 #define ARG2(regs) ((regs)->si)
 #define ARG3(regs) ((regs)->dx)
@@ -32,8 +36,12 @@ struct pt_regs___saved {
 struct pt_regs___saved {
 	unsigned long regs[31];
 	unsigned long orig_x0;
+	int syscallno;
 };
 #pragma clang attribute pop
+#define SYSCALL_NUMBER(regs) ((regs)->syscallno)
+/* TIF_32BIT of the kernel's arch/arm64/include/asm/thread_info.h: a program of 32 bits, whose calls have other numbers. */
+#define COMPAT_CALL(task) ((task)->thread_info.flags & 1 << 22)
 /* x0 holds the result when the call returns; its argument is kept apart. */
 #define ARG1(regs) ((regs)->orig_x0)
 #define ARG2(regs) ((regs)->regs[1])

@@ -57,15 +57,10 @@ static __always_inline bool describe(struct payload *out, enum shape shape, cons
 /* The target to which a call belongs that has returned, if it may have moved bytes of interest; else NULL. */
 static __always_inline const struct target *caller(const struct syscall_exit *ctx, enum direction direction)
 {
-	struct target *target;
-	__u32 pid;
-
 	/* A result of 0 ends the stream of a response that has no other end. */
 	if (ctx->result < 0 || (direction == SENT && !ctx->result))
 		return NULL;
-	pid = current_pid_tgid() >> 32;
-	target = bpf_map_lookup_elem(&targets, &pid);
-	return target && target->flags & TARGET_HTTP1_ANY ? target : NULL;
+	return current_target();
 }
 
 static __always_inline const struct pt_regs___saved *saved_registers(void)

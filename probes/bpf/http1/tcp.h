@@ -119,14 +119,6 @@ static __always_inline struct payload payload_of_message(const struct tcp_call *
 	return payload_unread(total);
 }
 
-static __always_inline struct target *current_target(void)
-{
-	__u32 pid = current_pid_tgid() >> 32;
-	struct target *target = bpf_map_lookup_elem(&targets, &pid);
-
-	return target && target->flags & TARGET_HTTP1_ANY ? target : NULL;
-}
-
 static __always_inline void on_return(const struct target *target, const struct tcp_call *call,
 				      enum direction direction, int result)
 {

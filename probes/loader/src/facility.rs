@@ -27,6 +27,8 @@ pub enum Facility {
     TaskRegisters,
     /// Tracepoints with typed arguments.
     BtfTracepoints,
+    /// Tracepoints of what a socket sent or received.
+    SocketTracepoints,
     /// Tracepoints of system calls.
     SyscallTracepoints,
     /// Probes in programs, through perf events.
@@ -106,6 +108,12 @@ pub static DESCRIPTIONS: &[Description] = &[
         "tracefs",
         false,
         "HTTP/1 is not seen by system calls, only by fentry or kprobes",
+    ),
+    describe(
+        Facility::SocketTracepoints,
+        "socket tracepoints",
+        false,
+        "where fentry and kprobes are missing too, HTTP/1 is seen by system calls, at a small cost to each call; Linux 6.3 or later has them",
     ),
     describe(
         Facility::SyscallTracepoints,
@@ -201,6 +209,7 @@ fn try_facility(facility: Facility) -> Result<(), String> {
         Facility::Cookies => helper(BPF_FUNC_get_attach_cookie),
         Facility::BtfTracepoints => attach("detect_tp_btf", |program| program.attach()),
         Facility::SyscallTracepoints => attach("detect_syscall_tracepoint", |program| program.attach()),
+        Facility::SocketTracepoints => attach("detect_socket_tracepoint", |program| program.attach()),
         Facility::Fentry => attach("detect_fentry", |program| program.attach()),
         Facility::Kprobes => attach("detect_kprobe", |program| program.attach()),
         Facility::Uprobes => attach("detect_uprobe", |program| program.attach_uprobe(false, -1, OWN_FILE, 0)),

@@ -207,6 +207,8 @@ pub fn http1_group(facilities: &Facilities) -> Option<table::Group> {
         Some(table::Group::Http1Fentry)
     } else if facilities.has(Facility::Kprobes) {
         Some(table::Group::Http1Kprobe)
+    } else if facilities.has(Facility::SocketTracepoints) && facilities.has(Facility::TaskRegisters) {
+        Some(table::Group::Http1Sockets)
     } else if facilities.has(Facility::SyscallTracepoints) && facilities.has(Facility::TaskRegisters) {
         Some(table::Group::Http1Syscalls)
     } else {

@@ -110,7 +110,12 @@ impl Probes {
 
     /// As [`Probes::load`], with HTTP/1 seen in the given way instead of the best one.
     pub fn load_with(options: &Options, facilities: &Facilities, http1: Option<Group>) -> Result<Self, LoadError> {
-        let alternatives = [Group::Http1Syscalls, Group::Http1Fentry, Group::Http1Kprobe];
+        let alternatives = [
+            Group::Http1Syscalls,
+            Group::Http1Sockets,
+            Group::Http1Fentry,
+            Group::Http1Kprobe,
+        ];
         let pins = options
             .pins
             .as_deref()

@@ -11,6 +11,8 @@ pub enum Group {
     Http1Connections,
     /// HTTP/1 by the exits of system calls.
     Http1Syscalls,
+    /// HTTP/1 by the tracepoints of sockets.
+    Http1Sockets,
     /// HTTP/1 by fentry and fexit of the kernel's TCP functions.
     Http1Fentry,
     /// HTTP/1 by kprobes of the kernel's TCP functions.
@@ -78,6 +80,8 @@ pub static PROGRAMS: &[Program] = &[
         Facility::SyscallTracepoints,
     ),
     program("http1_sys_splice", Group::Http1Syscalls, Facility::SyscallTracepoints),
+    program("http1_sock_send", Group::Http1Sockets, Facility::SocketTracepoints),
+    program("http1_sock_receive", Group::Http1Sockets, Facility::SocketTracepoints),
     program("http1_fexit_send", Group::Http1Fentry, Facility::Fentry),
     program("http1_fexit_receive", Group::Http1Fentry, Facility::Fentry),
     optional(

@@ -92,7 +92,15 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct thread_info {
+	unsigned long flags;
+#if defined(__TARGET_ARCH_x86)
+	__u32 status;
+#endif
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	int pid;
 	int tgid;
 	__u64 start_boottime;
