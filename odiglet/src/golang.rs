@@ -35,8 +35,8 @@ pub(crate) struct GoBinaries {
 
 #[derive(Debug)]
 struct Known {
-    /// The loader's slot; `None` if there was nothing to attach, or it failed.
-    slot: Option<u32>,
+    /// What was attached; `None` if there was nothing to attach, or it failed.
+    probed: Option<Probed>,
     /// Of [`Target`].
     flags: u32,
     processes: BTreeSet<u32>,
@@ -49,6 +49,15 @@ pub(crate) fn missing_facility(facilities: &Facilities) -> Option<&str> {
         .find_map(|facility| facilities.missing(facility))
 }
 
+#[derive(Debug)]
+struct Probed {
+    /// The loader's.
+    slot: u32,
+    plan: GoHttpPlan,
+    /// Open, since probes of the server may be wanted later.
+    binary: GoBinary,
+}
+
 impl GoBinaries {
     pub(crate) fn new(facilities: &Facilities) -> Self {
         GoBinaries {
@@ -57,11 +66,15 @@ impl GoBinaries {
         }
     }
 
-    /// Probes the binary that the process runs; returns what is traced of it, as flags of [`Target`]. Whatever goes wrong
-    /// leaves the process to the kernel side.
-    pub(crate) fn attach(&mut self, pid: u32, probes: &mut Probes) -> u32 {
+    /// Probes the binary that the process runs; returns what is traced of it, without an entity. Whatever goes wrong leaves
+    /// the process to the kernel side.
+    pub(crate) fn attach(&mut self, pid: u32, probes: &mut Probes) -> Target {
+        let outside = Target {
+            flags: Target::HTTP1,
+            ..Target::default()
+        };
         if self.missing.is_some() {
-            return Target::HTTP1;
+            return outside;
         }
         let elf = match Process::open(pid)
             .map_err(anyhow::Error::from)
@@ -70,7 +83,7 @@ impl GoBinaries {
             Ok(elf) => elf,
             Err(error) => {
                 tracing::debug!(pid, error = format!("{error:#}"), "a Go program cannot be opened");
-                return Target::HTTP1;
+                return outside;
             }
         };
         let identity = elf.identity();
@@ -80,7 +93,23 @@ impl GoBinaries {
         };
         let known = self.known.entry(file).or_insert_with(|| attach(elf, file, pid, probes));
         known.processes.insert(pid);
-        known.flags
+        Target {
+            flags: known.flags,
+            binary: known.probed.as_ref().map_or(0, |probed| probed.slot),
+            ..Target::default()
+        }
+    }
+
+    /// The process serves connections that the kernel side cannot read.
+    pub(crate) fn attach_server(&mut self, pid: u32, probes: &mut Probes) {
+        let runs = |known: &&Known| known.processes.contains(&pid);
+        let Some(probed) = self.known.values().find(runs).and_then(|known| known.probed.as_ref()) else {
+            return;
+        };
+        let attached = probes.attach_go_server(probed.slot, probed.binary.elf().descriptor(), &probed.plan);
+        if let Err(error) = attached {
+            tracing::warn!(pid, %error, "requests with TLS or over Unix sockets are not traced");
+        }
     }
 
     /// The process runs its binary no longer; a binary that nobody runs is probed no longer.
@@ -88,9 +117,9 @@ impl GoBinaries {
         self.known.retain(|_, known| {
             known.processes.remove(&pid);
             if known.processes.is_empty()
-                && let Some(slot) = known.slot
+                && let Some(probed) = &known.probed
             {
-                probes.detach_go(slot);
+                probes.detach_go(probed.slot);
             }
             !known.processes.is_empty()
         });
@@ -103,14 +132,14 @@ fn attach(elf: ElfFile, file: FileId, pid: u32, probes: &mut Probes) -> Known {
         for disabled in &plan.disabled {
             tracing::info!(pid, feature = ?disabled.feature, reason = disabled.reason, "a Go program is traced without a feature");
         }
-        let slot = if plan.is_empty() {
-            None
-        } else {
-            Some(probes.attach_go(binary.elf().descriptor(), file, &plan)?)
-        };
-        Ok((slot, flags(plan.has_server(), plan.has_client(), binary.modules())))
+        let flags = flags(&plan, probes.http1().is_some(), binary.modules());
+        if plan.is_empty() {
+            return Ok((None, flags));
+        }
+        let slot = probes.attach_go(binary.elf().descriptor(), file, &plan)?;
+        Ok((Some(Probed { slot, plan, binary }), flags))
     });
-    let (slot, flags) = attached.unwrap_or_else(|error| {
+    let (probed, flags) = attached.unwrap_or_else(|error| {
         tracing::warn!(
             pid,
             error = format!("{error:#}"),
@@ -119,23 +148,35 @@ fn attach(elf: ElfFile, file: FileId, pid: u32, probes: &mut Probes) -> Known {
         (None, Target::HTTP1)
     });
     Known {
-        slot,
+        probed,
         flags,
         processes: BTreeSet::new(),
     }
 }
 
-/// A half that net/http does is traced inside. The other is watched from the kernel side only if something else in the
-/// binary may do it: watching costs every system call of the process.
-fn flags(server: bool, client: bool, modules: &[Module]) -> u32 {
+fn flags(plan: &GoHttpPlan, sees_http1: bool, modules: &[Module]) -> u32 {
     let other_http = modules.iter().any(|module| OTHER_HTTP.contains(&module.path.as_str()));
+    let outside = plan.is_seen_outside() && sees_http1;
+    halves(plan.has_server(), plan.has_client(), outside, other_http)
+}
+
+/// The server of net/http is seen from the kernel side where that can tell it by itself, and else inside, as the client is. The
+/// other half is watched from the kernel side only if something else in the binary may do it: watching has its cost.
+fn halves(server: bool, client: bool, seen_outside: bool, other_http: bool) -> u32 {
     let outside = !(server || client) || other_http;
     let half = |inside: bool, go: u32, http1: u32| match (inside, outside) {
         (true, _) => go,
         (false, true) => http1,
         (false, false) => 0,
     };
-    half(server, Target::GO_SERVER, Target::HTTP1_SERVER) | half(client, Target::GO_CLIENT, Target::HTTP1_CLIENT)
+    let watched = if server && seen_outside {
+        Target::HTTP1_SERVER
+    } else {
+        0
+    };
+    watched
+        | half(server, Target::GO_SERVER, Target::HTTP1_SERVER)
+        | half(client, Target::GO_CLIENT, Target::HTTP1_CLIENT)
 }
 
 #[cfg(test)]
@@ -143,23 +184,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_net_http_does_is_traced_inside_and_the_rest_only_if_something_else_may_do_it() {
-        let check = |server, client, modules: &[&str], expected: u32| {
-            let module = |path: &&str| Module {
-                path: (*path).to_owned(),
-                version: String::new(),
-                replaced_by: None,
-            };
-            let modules: Vec<Module> = modules.iter().map(module).collect();
+    fn what_net_http_does_is_traced_as_cheaply_as_can_be_and_the_rest_only_if_something_else_may_do_it() {
+        let check = |server, client, seen_outside, other_http, expected: u32| {
             assert_eq!(
-                flags(server, client, &modules),
+                halves(server, client, seen_outside, other_http),
                 expected,
-                "{server} {client} {modules:?}"
+                "{server} {client} {seen_outside} {other_http}"
             );
         };
-        check(true, false, &[], Target::GO_SERVER);
-        check(true, true, &[OTHER_HTTP[1]], Target::GO_SERVER | Target::GO_CLIENT);
-        check(false, true, &[OTHER_HTTP[0]], Target::GO_CLIENT | Target::HTTP1_SERVER);
-        check(false, false, &["example.com/tcp"], Target::HTTP1);
+        let go = Target::GO_SERVER | Target::GO_CLIENT;
+        check(true, false, true, false, Target::GO_SERVER | Target::HTTP1_SERVER);
+        check(true, false, false, false, Target::GO_SERVER);
+        check(true, true, true, true, go | Target::HTTP1_SERVER);
+        check(true, true, false, true, go);
+        check(false, true, false, true, Target::GO_CLIENT | Target::HTTP1_SERVER);
+        check(false, false, false, false, Target::HTTP1);
     }
 }

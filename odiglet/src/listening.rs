@@ -7,6 +7,9 @@ use std::path::Path;
 
 /// TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h).
 const LISTEN: &str = "0A";
+/// __SO_ACCEPTCON and SOCK_STREAM in /proc/net/unix (include/uapi/linux/net.h and include/linux/net.h).
+const ACCEPTS: u32 = 1 << 16;
+const STREAM: &str = "0001";
 
 /// Listening sockets by network namespace: inode of the socket -> port. Read once a namespace.
 #[derive(Debug, Default)]
@@ -33,15 +36,24 @@ impl Listeners {
         if sockets.is_empty() {
             return BTreeSet::new();
         }
-        let Ok(descriptors) = fs::read_dir(root.join("fd")) else {
-            return BTreeSet::new();
-        };
-        descriptors
-            .flatten()
-            .filter_map(|fd| socket_inode(&fd.path()))
+        sockets_of(&root)
             .filter_map(|inode| sockets.get(&inode).copied())
             .collect()
     }
+}
+
+/// Whether a process accepts connections on a Unix socket.
+pub fn listens_on_unix(pid: u32) -> bool {
+    let root = Path::new("/proc").join(pid.to_string());
+    let table = fs::read_to_string(root.join("net/unix")).unwrap_or_default();
+    let listening = parse_unix_table(&table);
+    !listening.is_empty() && sockets_of(&root).any(|inode| listening.contains(&inode))
+}
+
+/// The inodes of the sockets that a process has open.
+fn sockets_of(root: &Path) -> impl Iterator<Item = u64> {
+    let descriptors = fs::read_dir(root.join("fd")).into_iter().flatten().flatten();
+    descriptors.filter_map(|fd| socket_inode(&fd.path()))
 }
 
 fn socket_inode(descriptor: &Path) -> Option<u64> {
@@ -73,6 +85,17 @@ fn parse_table(table: &str) -> Vec<(u64, u16)> {
     table.lines().skip(1).filter_map(listening).collect()
 }
 
+/// Inodes of the stream sockets that listen. Columns: slot, references, protocol, flags, type, state, inode, path.
+fn parse_unix_table(table: &str) -> BTreeSet<u64> {
+    let listening = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let flags = u32::from_str_radix(fields.get(3)?, 16).ok()?;
+        let accepts = flags & ACCEPTS != 0 && fields.get(4) == Some(&STREAM);
+        accepts.then(|| fields.get(6)?.parse().ok()).flatten()
+    };
+    table.lines().skip(1).filter_map(listening).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +110,20 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             assert!(ports.contains(&port), "{port} in {ports:?}");
         }
+    }
+
+    #[test]
+    fn a_process_with_a_listening_unix_socket_is_told_from_one_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        assert!(listens_on_unix(std::process::id()));
+        assert!(!listens_on_unix(u32::MAX));
+        let table = "Num RefCount Protocol Flags Type St Inode Path\n\
+            0: 00000002 00000000 00010000 0001 01 4242 /run/a\n\
+            0: 00000002 00000000 00010000 0005 01 4243 /run/b\n\
+            0: 00000003 00000000 00000000 0001 03 4244\n\
+            garbage";
+        assert_eq!(parse_unix_table(table), BTreeSet::from([4242]));
     }
 
     #[test]

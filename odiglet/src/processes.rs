@@ -3,7 +3,7 @@
 use crate::entity::Description;
 use crate::golang::GoBinaries;
 use crate::handover::Handover;
-use crate::listening::Listeners;
+use crate::listening::{Listeners, listens_on_unix};
 use crate::patience::Patient;
 use crate::selection::{Candidate, Selection};
 use probe_loader::{Probes, Target};
@@ -156,6 +156,7 @@ impl Processes {
                 }
                 self.forget(event.pid, probes);
             }
+            ProcessEventKind::ServesInside => self.go.attach_server(event.pid, probes),
             ProcessEventKind::Listen { port } => self.on_listen(event, port, probes, handover),
         }
     }
@@ -173,7 +174,7 @@ impl Processes {
             .map(|(_, pid)| pid)
             .collect();
         for pid in due {
-            self.look_again(pid, handover);
+            self.look_again(pid, probes, handover);
         }
     }
 
@@ -184,7 +185,7 @@ impl Processes {
         }
     }
 
-    fn look_again(&mut self, pid: u32, handover: &mut Handover) {
+    fn look_again(&mut self, pid: u32, probes: &mut Probes, handover: &mut Handover) {
         let Some(entity) = self.known.get(&pid).and_then(|process| process.entity) else {
             return;
         };
@@ -195,6 +196,16 @@ impl Processes {
         if process.description != description {
             handover.announce(entity, description.resource(pid));
             process.description = description;
+        }
+        if let Ok(Some(target)) = probes.target(pid) {
+            self.look_for_unix_sockets(pid, target, probes);
+        }
+    }
+
+    /// A Go server's Unix sockets cannot be read from the kernel side.
+    fn look_for_unix_sockets(&mut self, pid: u32, target: Target, probes: &mut Probes) {
+        if target.flags & Target::GO_SERVER != 0 && listens_on_unix(pid) {
+            self.go.attach_server(pid, probes);
         }
     }
 
@@ -229,14 +240,24 @@ impl Processes {
         let entity = if self.selection.admits(candidate) {
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
-            let flags = self.flags(pid, &description, probes);
+            let target = self.target(pid, &description, probes);
+            self.look_for_unix_sockets(pid, target, probes);
             // Where the kernel side already follows exchanges of the process, it follows them to their end.
             let finish = if adopted.is_some() { Target::HTTP1_FINISH } else { 0 };
-            let flags = flags | finish;
+            let flags = target.flags | finish;
             if finish != 0 {
                 self.finishing.push((Instant::now() + FINISH, pid));
             }
-            trace(pid, Target { entity, flags }, probes).then_some(entity)
+            trace(
+                pid,
+                Target {
+                    entity,
+                    flags,
+                    ..target
+                },
+                probes,
+            )
+            .then_some(entity)
         } else {
             if let Some(entity) = adopted {
                 release(pid, entity, probes, handover);
@@ -297,9 +318,12 @@ impl Processes {
 
     /// What is traced of a process. Its probes inside are attached before the kernel side leaves a half of HTTP/1 to them,
     /// so that no request is missed in between.
-    fn flags(&mut self, pid: u32, description: &Description, probes: &mut Probes) -> u32 {
+    fn target(&mut self, pid: u32, description: &Description, probes: &mut Probes) -> Target {
         if description.language != Some(Language::Go) {
-            return Target::HTTP1;
+            return Target {
+                flags: Target::HTTP1,
+                ..Target::default()
+            };
         }
         self.go.attach(pid, probes)
     }

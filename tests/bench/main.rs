@@ -95,11 +95,19 @@ impl Subject {
             }
             Way::Go(binary) => {
                 let (binary, file, plan) = binary.as_ref();
+                self.probes.attach_http1()?;
                 let slot = self.probes.attach_go(binary.elf().descriptor(), *file, plan)?;
-                (Target::GO_SERVER | Target::GO_CLIENT, Some(slot))
+                let flags = Target::HTTP1_SERVER | Target::GO_SERVER | Target::GO_CLIENT;
+                (flags, Some(slot))
             }
         };
-        self.probes.set_target(server.pid, Target { entity: 1, flags })?;
+        let target = Target {
+            entity: 1,
+            flags,
+            binary: slot.unwrap_or_default(),
+            ..Target::default()
+        };
+        self.probes.set_target(server.pid, target)?;
         Ok(slot)
     }
 }

@@ -1,9 +1,10 @@
 //! Go's net/http, traced inside stripped programs of several Go releases.
 
 use crate::support::servers::build_go;
-use crate::support::{Span, Traced, account, binary, check_account, free_port, in_file, until};
+use crate::support::{Program, Span, Traced, account, binary, check_account, free_port, in_file, until};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -12,6 +13,11 @@ const RELEASES: [&str; 4] = ["local", "go1.24.6", "go1.22.12", "go1.19.13"];
 const SCOPE: &str = "io.odigos.go.net_http";
 
 fn start(release: &str, options: &[&str]) -> Traced {
+    start_with(release, options, &[])
+}
+
+/// With variables in the server's environment.
+fn start_with(release: &str, options: &[&str], environment: &[&str]) -> Traced {
     let folder = TempDir::new().unwrap();
     build_go("nethttp", release, "-s -w", &folder.path().join("nethttp"));
     let port = free_port();
@@ -22,11 +28,16 @@ fn start(release: &str, options: &[&str]) -> Traced {
     } else {
         "PATTERNS="
     };
-    let server = ["env", patterns, "GODEBUG=httpmuxgo121=0", "./nethttp", &address];
-    let traced = Traced::start(folder, options, &server, port);
-    // Its first requests are seen from the kernel side, until the probes inside are attached.
-    until("a span from inside", || {
-        traced.curl(&[], WARM_UP);
+    let mut server = vec!["env", patterns, "GODEBUG=httpmuxgo121=0"];
+    server.extend(environment);
+    server.extend(["./nethttp", &address]);
+    let mut traced = Traced::start(folder, options, &server, port);
+    if !environment.is_empty() {
+        traced.scheme = "https";
+    }
+    // Until its binary is known its first requests are seen without their routes, and with TLS not at all.
+    until("a span of net/http", || {
+        traced.curl(&["--insecure"], WARM_UP);
         let spans = in_file(&traced.file);
         spans.iter().any(|span| span.scope == SCOPE).then_some(())
     });
@@ -156,6 +167,59 @@ fn stripped_programs_of_several_releases_give_one_span_for_each_request() {
         eprintln!("{release}");
         check_release(release);
     }
+}
+
+#[test]
+fn a_server_with_tls_is_traced_from_within() {
+    let traced = start_with("local", &[], &["TLS=1"]);
+    traced.curl(&["--insecure"], "/hello/42?x=1");
+    traced.curl(&["--insecure", "--data", "abc"], "/echo");
+    until("two spans", || {
+        (measured(in_file(&traced.file)).len() >= 2).then_some(())
+    });
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let spans = measured(spans);
+    assert_eq!(spans.len(), 2, "{spans:#?}");
+    let hello = only(&spans, "/hello/42");
+    assert_eq!(hello.name, "GET /hello/{id}", "{hello:#?}");
+    assert_eq!(hello.get("url.scheme"), "https", "{hello:#?}");
+    assert_eq!(hello.get("http.response.status_code"), "200", "{hello:#?}");
+    assert_eq!(only(&spans, "/echo").get("http.response.body.size"), "3");
+}
+
+#[test]
+fn a_server_on_a_unix_socket_is_traced_from_within() {
+    let folder = TempDir::new().unwrap();
+    build_go("nethttp", "local", "-s -w", &folder.path().join("nethttp"));
+    let socket = folder.path().join("socket");
+    let file = folder.path().join("spans.jsonl");
+    let mut run = Program::start(
+        Command::new(binary("odigos"))
+            .args(["run", "--output", "quiet", "--exe"])
+            .arg(folder.path().join("nethttp"))
+            .args(["--export", &format!("file:{}", file.display()), "--"])
+            .args(["./nethttp", socket.to_str().unwrap()])
+            .current_dir(folder.path()),
+    );
+    run.wait_for("ready");
+    until("a span", || {
+        let asked = Command::new("curl")
+            .args(["--silent", "--output", "/dev/null", "--unix-socket"])
+            .args([&socket, Path::new("http://test/hello/1")])
+            .status()
+            .unwrap();
+        (asked.success() && !in_file(&file).is_empty()).then_some(())
+    });
+    run.stop();
+    check_account(&run.log);
+    let spans = in_file(&file);
+    assert!(
+        spans
+            .iter()
+            .all(|span| span.is_server() && span.scope == SCOPE && span.get("url.path") == "/hello/1"),
+        "{spans:#?}"
+    );
 }
 
 #[test]

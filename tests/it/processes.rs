@@ -77,6 +77,8 @@ impl Watched {
                 ProcessEventKind::Fork { parent } => What::Fork { parent },
                 ProcessEventKind::Exit => What::Exit,
                 ProcessEventKind::Listen { port } => What::Listen(port),
+                // The programs that are started here serve nothing.
+                ProcessEventKind::ServesInside => return,
             };
             seen.push(Seen {
                 pid: event.pid,
@@ -103,7 +105,11 @@ fn a_process_is_reported_from_its_start_to_its_end_and_adopted_meanwhile() {
     let flags = Target::HTTP1;
     assert_eq!(
         watched.probes.target(child.id()).unwrap(),
-        Some(Target { entity, flags })
+        Some(Target {
+            entity,
+            flags,
+            ..Target::default()
+        })
     );
     drop(child.stdin.take());
     child.wait().unwrap();

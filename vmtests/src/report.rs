@@ -65,7 +65,7 @@ impl Results {
     }
 
     fn cell(&self, test: &str) -> Cell {
-        let absence_expected = self.series.is_some_and(|series| series.absent.contains(&test));
+        let absence_expected = self.series.is_some_and(|series| series.lacks(test));
         match self.outcomes.get(test) {
             None => Cell::Failed("no result".into()),
             Some(Outcome::Failed(why)) => Cell::Failed(why.clone()),

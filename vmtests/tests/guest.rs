@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, process::Command};
 use vmtests::{
-    kernels::SERIES,
+    kernels::{SERIES, covers},
     protocol::{Message, Outcome},
 };
 
@@ -26,7 +26,7 @@ fn names_are_unique_and_what_a_kernel_lacks_is_one_of_them() {
     for series in SERIES {
         for absent in series.absent {
             assert!(
-                names.contains(absent),
+                names.iter().any(|name| covers(absent, name)),
                 "series {} names {absent}, which is no test",
                 series.name
             );

@@ -17,6 +17,7 @@ static __always_inline bool go_client_remember(__u64 key, __u64 request)
 	exchange->start_ns = bpf_ktime_get_ns();
 	exchange->request = request;
 	exchange->response = 0;
+	exchange->socket = 0;
 	exchange->span_id = 0;
 	exchange->parent_span_id = 0;
 	return true;

@@ -8,10 +8,11 @@
 #ifndef ODIGOS_GOHTTP_PARENT_H
 #define ODIGOS_GOHTTP_PARENT_H
 
+#include "../http1/exchange.h"
 #include "record.h"
 
 /* How many contexts are climbed at most. A client with a time-out adds one or two. */
-#define GO_CONTEXT_DEPTH 8
+#define GO_CONTEXT_DEPTH 12
 #define TRACEPARENT_LENGTH 55
 
 /* Random from the first use on, so that two machines do not choose the same ids. */
@@ -123,19 +124,29 @@ static __always_inline struct go_exchange *go_find_by_context(__u32 tgid, __u64 
 	return 0;
 }
 
-/* Contexts of the standard library hold their parent, an interface, at their beginning. */
+/* A context of the standard library: all hold their parent first; one with a value holds it here. */
+struct go_context_value {
+	struct go_interface parent;
+	struct go_interface key;
+	struct go_interface value;
+};
+
+/* A connection's contexts are known by the address that one of them holds, a request's by themselves. */
 static __noinline struct go_exchange *go_climb_contexts(__u32 tgid, __u64 context)
 {
-	struct go_interface parent;
+	struct go_context_value at;
 
 	for (int depth = 0; depth < GO_CONTEXT_DEPTH && context; depth++) {
 		struct go_exchange *exchange = go_find_by_context(tgid, context);
 
 		if (exchange)
 			return exchange;
-		if (bpf_probe_read_user(&parent, sizeof(parent), (void *)context))
+		if (bpf_probe_read_user(&at, sizeof(at), (void *)context))
 			return 0;
-		context = parent.data;
+		exchange = at.value.data ? go_find_by_context(tgid, at.value.data) : 0;
+		if (exchange)
+			return exchange;
+		context = at.parent.data;
 	}
 	return 0;
 }
@@ -163,29 +174,45 @@ static __always_inline __u64 go_find_parent(__u32 tgid, __u64 goid, __u64 g, __u
 	return go_find(key) ? key : 0;
 }
 
-/*
- * Reads the parent's headers into the scratch memory. HTTP/2 enters the same way, but its server span would never come:
- * it is no parent.
- */
+/* Reads the parent's headers into the scratch memory. */
 static __always_inline bool go_read_parent(struct go_scratch *scratch)
 {
 	struct go_exchange *parent = go_find(scratch->parent_key);
 	struct go_request *request;
-	__u64 major = 0;
 
 	if (!parent)
 		return false;
 	request = (void *)parent->request;
-	if (bpf_probe_read_user(&major, 8, &request->proto_major) || major != 1)
-		return false;
 	return !bpf_probe_read_user(&scratch->header, 8, &request->header);
+}
+
+/* The parent is one that the kernel side follows. */
+static __always_inline void go_join_outside(struct exchange *x, struct go_exchange *client)
+{
+	const struct record_header *parent = &x->record.header;
+
+	/* Not the global function: with preemption switched off the verifier admits none. */
+	settle_context(x);
+	__builtin_memcpy(client->trace_id, parent->trace_id, 16);
+	__builtin_memcpy(&client->parent_span_id, parent->span_id, 8);
+	random_bytes8((__u8 *)&client->span_id);
 }
 
 /* Makes the client's exchange a child of the server's, if there is one. */
 static __always_inline void go_join_parent(struct go_scratch *scratch, __u64 client_key, __u8 map_kind)
 {
-	struct go_exchange *parent, *client;
+	struct go_exchange *parent = go_find(scratch->parent_key), *client;
+	struct exchange *x;
+	__u64 socket;
 
+	if (parent && parent->socket) {
+		socket = parent->socket;
+		x = find_exchange(socket);
+		client = go_find(client_key);
+		if (x && client)
+			go_join_outside(x, client);
+		return;
+	}
 	if (!go_read_parent(scratch))
 		return;
 	go_find_headers(scratch, scratch->header, map_kind);

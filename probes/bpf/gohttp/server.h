@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The server of Go's net/http.
+ * The server of Go's net/http, by probes in the program: for connections that the kernel side cannot read, which are those
+ * with TLS and those over Unix sockets. It is attached only to programs that have been seen to serve such (serving.h).
  *
  * The first probe keeps only what the second cannot know: when the request began. The second reads the rest from Go's own
  * structs, which are complete by then.
@@ -10,34 +11,12 @@
 
 #include "record.h"
 
-/* Lets clients on other goroutines find the request by its context. Old entries are not taken out: see go_parent. */
-static __always_inline void go_remember_context(struct go_exchange *exchange, const struct go_binary *binary,
-						__u32 tgid)
+/* The kernel side follows the request that this goroutine serves (serving.h). */
+static __always_inline bool go_is_seen_outside(__u64 key)
 {
-	__u64 context = 0;
-	struct go_context_set *set;
-	struct go_context *slot;
-	__u64 key;
-	__u32 index;
+	struct go_exchange *exchange = go_find(key);
 
-	if (binary->request_ctx == GO_OFFSET_UNKNOWN)
-		return;
-	if (bpf_probe_read_user(&context, 8, (void *)(exchange->request + binary->request_ctx + 8)))
-		return;
-	key = go_context_key(tgid, context);
-	index = go_set_of(key);
-	set = bpf_map_lookup_elem(&go_contexts, &index);
-	if (!set)
-		return;
-	slot = &set->ways[0];
-#pragma unroll
-	for (int way = 1; way < GO_WAYS; way++) {
-		if (set->ways[way].start_ns < slot->start_ns)
-			slot = &set->ways[way];
-	}
-	slot->exchange_key = exchange->key;
-	slot->start_ns = exchange->start_ns;
-	slot->key = key;
+	return exchange && exchange->socket;
 }
 
 /* net/http.serverHandler.ServeHTTP(server, (writer's type, writer), request) */
@@ -46,10 +25,18 @@ static __always_inline void go_server_begins(struct pt_regs *ctx)
 	struct go_binary *binary = go_current_binary(ctx);
 	__u32 tgid = current_pid_tgid() >> 32;
 	struct go_exchange *exchange;
+	__u64 key, context, major = 0;
 
 	if (!binary)
 		return;
-	exchange = go_claim(go_key(tgid, go_current_goid(GO_G(ctx), binary)));
+	/* HTTP/2 enters the same way, and leaves by another. */
+	bpf_probe_read_user(&major, 8, &((struct go_request *)GO_ARG4(ctx))->proto_major);
+	if (major != 1)
+		return;
+	key = go_key(tgid, go_current_goid(GO_G(ctx), binary));
+	if (go_is_seen_outside(key))
+		return;
+	exchange = go_claim(key);
 	if (!exchange) {
 		go_drop(COUNTER_STATE_FULL);
 		return;
@@ -57,10 +44,12 @@ static __always_inline void go_server_begins(struct pt_regs *ctx)
 	exchange->start_ns = bpf_ktime_get_ns();
 	exchange->request = GO_ARG4(ctx);
 	exchange->response = GO_ARG3(ctx);
+	exchange->socket = 0;
 	exchange->span_id = 0;
 	exchange->parent_span_id = 0;
-	if (binary->flags & GO_BINARY_HAS_CLIENT)
-		go_remember_context(exchange, binary, tgid);
+	if (binary->flags & GO_BINARY_HAS_CLIENT && binary->request_ctx != GO_OFFSET_UNKNOWN &&
+	    !bpf_probe_read_user(&context, 8, (void *)(exchange->request + binary->request_ctx + 8)))
+		go_remember_context(exchange, tgid, context);
 }
 
 static __always_inline void go_append_pattern(struct go_scratch *scratch, const struct go_binary *binary)
@@ -100,6 +89,17 @@ static __always_inline void go_append_request_line(struct go_scratch *scratch)
 	go_append_as(scratch, GO_TARGET, &target, CAP_TARGET);
 }
 
+static __always_inline void go_append_https(struct go_scratch *scratch)
+{
+	__u32 at = scratch->used & (GO_HTTP_DATA - 1);
+
+	if (at > GO_HTTP_DATA - CAP_SCHEME)
+		return;
+	__builtin_memcpy(&scratch->record.data[at], "https", 5);
+	scratch->record.lengths[GO_SCHEME] = 5;
+	scratch->used = at + 5;
+}
+
 /* Reads both structs and the strings they point at. Returns false if the program's memory cannot be read. */
 static __always_inline bool go_describe_server(struct go_scratch *scratch, const struct go_exchange *exchange,
 					       const struct go_binary *binary)
@@ -123,6 +123,8 @@ static __always_inline bool go_describe_server(struct go_scratch *scratch, const
 	go_append_request_line(scratch);
 	go_append_as(scratch, GO_HOST, &scratch->request.host, CAP_HOST);
 	record->lengths[GO_SCHEME] = 0;
+	if (scratch->request.tls)
+		go_append_https(scratch);
 	go_append_as(scratch, GO_PEER, &scratch->request.remote_addr, CAP_PEER);
 	go_append_pattern(scratch, binary);
 	go_append_as(scratch, GO_USER_AGENT, &scratch->user_agent, CAP_USER_AGENT);
@@ -146,7 +148,7 @@ static __always_inline void go_server_emit(const struct go_exchange *exchange, c
 	go_begin_record(scratch, exchange, target, tgid, flags);
 	if (!go_describe_server(scratch, exchange, binary)) {
 		go_drop(COUNTER_UNREADABLE);
-	} else if (scratch->record.proto_major == 1) {
+	} else {
 		/* A handler that writes nothing answers 200; one that did not come to its end has not answered. */
 		if (!scratch->record.status && !(flags & FLAG_INCOMPLETE))
 			scratch->record.status = 200;
@@ -164,7 +166,7 @@ static __always_inline void go_server_ends(struct pt_regs *ctx, __u64 response, 
 	if (!binary)
 		return;
 	exchange = go_find(go_key(tgid, go_current_goid(GO_G(ctx), binary)));
-	if (!exchange)
+	if (!exchange || exchange->socket)
 		return;
 	/* A goroutine that has begun and never ended another kind of exchange. */
 	if (!response || exchange->response == response)

@@ -19,7 +19,6 @@
 /* More headers than these with keys of ten or eleven letters displace each other. */
 #define GO_CANDIDATES 8
 
-/* One cache line. */
 struct go_exchange {
 	/* 0 if the way is free. */
 	__u64 key;
@@ -28,6 +27,8 @@ struct go_exchange {
 	__u64 request;
 	/* *response on a server */
 	__u64 response;
+	/* The key of the exchange of the kernel side that stands for it, where that side sees the server; else 0. */
+	__u64 socket;
 	/* Chosen when another span first refers to this one: valid once the span id is not 0. */
 	__u8 trace_id[16];
 	__u64 span_id;
@@ -162,6 +163,31 @@ static __always_inline struct go_exchange *go_find(__u64 key)
 	return 0;
 }
 
+/*
+ * Lets clients on other goroutines find the exchange by a context, or by a value that a context of it holds. Old entries are
+ * not taken out: one whose exchange is over no longer fits it.
+ */
+static __always_inline void go_remember_context(struct go_exchange *exchange, __u32 tgid, __u64 context)
+{
+	__u64 key = go_context_key(tgid, context);
+	__u32 index = go_set_of(key);
+	struct go_context_set *set = bpf_map_lookup_elem(&go_contexts, &index);
+	struct go_context *slot;
+
+	if (!set)
+		return;
+	slot = &set->ways[0];
+#pragma unroll
+	for (int way = 1; way < GO_WAYS; way++) {
+		/* The next request of a connection takes its place again. */
+		if (set->ways[way].key == key || (slot->key != key && set->ways[way].start_ns < slot->start_ns))
+			slot = &set->ways[way];
+	}
+	slot->exchange_key = exchange->key;
+	slot->start_ns = exchange->start_ns;
+	slot->key = key;
+}
+
 /* Takes the way that has waited longest. What was in progress there is lost, and counted. */
 static __noinline struct go_exchange *go_evict(__u64 key)
 {
@@ -181,8 +207,11 @@ static __noinline struct go_exchange *go_evict(__u64 key)
 	held = oldest->key;
 	if (__sync_val_compare_and_swap(&oldest->key, held, key) != held)
 		return 0;
-	count(COUNTER_SEEN);
-	count(COUNTER_STATE_FULL);
+	/* The kernel side's own is not lost; only requests made meanwhile do not find it. */
+	if (!oldest->socket) {
+		count(COUNTER_SEEN);
+		count(COUNTER_STATE_FULL);
+	}
 	return oldest;
 }
 

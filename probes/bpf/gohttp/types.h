@@ -38,7 +38,7 @@ struct go_slice {
 	__u64 capacity;
 };
 
-/* net/http.Request up to RequestURI. */
+/* net/http.Request up to TLS. */
 struct go_request {
 	struct go_string method;
 	__u64 url;
@@ -58,6 +58,8 @@ struct go_request {
 	__u64 trailer;
 	struct go_string remote_addr;
 	struct go_string request_uri;
+	/* 0 on a connection without TLS. */
+	__u64 tls;
 };
 
 /* All of net/url.URL, of any version. */

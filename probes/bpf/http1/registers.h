@@ -18,9 +18,14 @@ struct pt_regs___saved {
 	unsigned long cx;
 	unsigned long ax;
 	unsigned long orig_ax;
+	unsigned long r14;
+	unsigned long sp;
 };
 #pragma clang attribute pop
 #define SYSCALL_NUMBER(regs) ((regs)->orig_ax)
+#define STACK_POINTER(regs) ((regs)->sp)
+/* Where Go's ABI keeps the current goroutine. */
+#define GOROUTINE(regs) ((regs)->r14)
 /* TS_COMPAT of the kernel's arch/x86/include/asm/thread_info.h: a call of 32 bits, which has other numbers and registers. */
 #define COMPAT_CALL(task) ((task)->thread_info.status & 2)
 #define ARG1(regs) ((regs)->di)
@@ -37,9 +42,12 @@ struct pt_regs___saved {
 	unsigned long regs[31];
 	unsigned long orig_x0;
 	int syscallno;
+	unsigned long sp;
 };
 #pragma clang attribute pop
 #define SYSCALL_NUMBER(regs) ((regs)->syscallno)
+#define STACK_POINTER(regs) ((regs)->sp)
+#define GOROUTINE(regs) ((regs)->regs[28])
 /* TIF_32BIT of the kernel's arch/arm64/include/asm/thread_info.h: a program of 32 bits, whose calls have other numbers. */
 #define COMPAT_CALL(task) ((task)->thread_info.flags & 1 << 22)
 /* x0 holds the result when the call returns; its argument is kept apart. */
@@ -54,5 +62,11 @@ struct pt_regs___saved {
 #else
 #error "no register layout for this architecture"
 #endif
+
+/* Of the system call that the current thread is in. */
+static __always_inline const struct pt_regs___saved *saved_registers(void)
+{
+	return (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
 
 #endif

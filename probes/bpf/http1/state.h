@@ -4,6 +4,7 @@
 #define ODIGOS_HTTP1_STATE_H
 
 #include <odigos/maps.h>
+#include "../gohttp/serving.h"
 #include "head.h"
 
 /* What follows a buffer in its map value, so that a copy of this length may begin anywhere in the buffer (capture.h). */
@@ -44,6 +45,8 @@ struct exchange {
 	__u64 key;
 	/* Thread that read the request on a server, which makes it a parent; 0 if none. */
 	__u64 serving_thread;
+	/* Where a goroutine of Go's net/http serves the connection. */
+	struct go_served go;
 	/* Bytes of the response's head, body excluded; 0 while it is not known. */
 	__u64 head_bytes;
 	/* The last eight bytes of the response, the newest in the lowest byte. */
@@ -215,6 +218,7 @@ static __always_inline struct exchange *add_exchange(__u64 key)
 		x->key = key;
 		x->record.local.family = 0;
 		x->shortest = 0;
+		x->go = (struct go_served){};
 		x->phase = IDLE;
 	}
 	return x;

@@ -55,7 +55,7 @@ static __always_inline bool describe(struct payload *out, enum shape shape, cons
 }
 
 /* The target to which a call belongs that has returned, if it may have moved bytes of interest; else NULL. */
-static __always_inline const struct target *caller(const struct syscall_exit *ctx, enum direction direction)
+static __always_inline struct target *caller(const struct syscall_exit *ctx, enum direction direction)
 {
 	/* A result of 0 ends the stream of a response that has no other end. */
 	if (ctx->result < 0 || (direction == SENT && !ctx->result))
@@ -63,14 +63,9 @@ static __always_inline const struct target *caller(const struct syscall_exit *ct
 	return current_target();
 }
 
-static __always_inline const struct pt_regs___saved *saved_registers(void)
-{
-	return (const struct pt_regs___saved *)bpf_task_pt_regs(bpf_get_current_task_btf());
-}
-
 static __always_inline int on_exit(struct syscall_exit *ctx, enum direction direction, enum shape shape)
 {
-	const struct target *target = caller(ctx, direction);
+	struct target *target = caller(ctx, direction);
 	const struct pt_regs___saved *regs;
 	struct payload data = {};
 	const struct sock *sk;
@@ -129,7 +124,7 @@ int http1_sys_recvmsg(struct syscall_exit *ctx)
 SEC("tracepoint/syscalls/sys_exit_splice")
 int http1_sys_splice(struct syscall_exit *ctx)
 {
-	const struct target *target = caller(ctx, RECEIVED);
+	struct target *target = caller(ctx, RECEIVED);
 	const struct pt_regs___saved *regs;
 	struct payload data;
 	const struct sock *from, *to;

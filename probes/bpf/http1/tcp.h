@@ -119,7 +119,7 @@ static __always_inline struct payload payload_of_message(const struct tcp_call *
 	return payload_unread(total);
 }
 
-static __always_inline void on_return(const struct target *target, const struct tcp_call *call,
+static __always_inline void on_return(struct target *target, const struct tcp_call *call,
 				      enum direction direction, int result)
 {
 	struct payload data;

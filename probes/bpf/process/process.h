@@ -6,7 +6,7 @@
 #ifndef ODIGOS_PROCESS_H
 #define ODIGOS_PROCESS_H
 
-#include <odigos/maps.h>
+#include "event.h"
 #include "../http1/socket.h"
 #include "../http1/tcp.h"
 #include "../http1/thread.h"
@@ -19,30 +19,9 @@
 
 __u32 kernel_entities;
 
-/* Never read: it puts the type into the object's type information, where a test finds it. */
-struct process_event *process_event_type;
-
 static __always_inline __u32 next_entity(void)
 {
 	return FIRST_KERNEL_ENTITY | (__sync_fetch_and_add(&kernel_entities, 1) + 1);
-}
-
-/* A new event with what every kind has, or NULL; to be submitted. */
-static __always_inline struct process_event *process_event(enum process_event_kind kind, struct task_struct *task,
-							   __u32 pid, __u32 entity)
-{
-	struct process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
-
-	if (!event) {
-		count(COUNTER_EVENT_RING_FULL);
-		return NULL;
-	}
-	__builtin_memset(event, 0, sizeof(*event));
-	event->kind = kind;
-	event->pid = pid;
-	event->entity = entity;
-	event->start_boottime_ns = BPF_CORE_READ(task, start_boottime);
-	return event;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -121,7 +100,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	pid = pid_of(child);
 	if (!pid)
 		return 0;
-	target.flags = inherited->flags;
+	target = *inherited;
+	target.flags &= ~TARGET_TOLD_INSIDE;
 	target.entity = next_entity();
 	if (bpf_map_update_elem(&targets, &pid, &target, BPF_ANY))
 		target.entity = 0;

@@ -95,7 +95,7 @@ pub static DESCRIPTIONS: &[Description] = &[
         Facility::TaskRegisters,
         "bpf_task_pt_regs",
         false,
-        "HTTP/1 is not seen by system calls, only by fentry or kprobes",
+        "HTTP/1 is not seen by system calls, only by fentry, kprobes or socket tracepoints",
     ),
     describe(
         Facility::BtfTracepoints,
@@ -107,7 +107,7 @@ pub static DESCRIPTIONS: &[Description] = &[
         Facility::Tracefs,
         "tracefs",
         false,
-        "HTTP/1 is not seen by system calls, only by fentry or kprobes",
+        "HTTP/1 is not seen by system calls, only by fentry, kprobes or socket tracepoints",
     ),
     describe(
         Facility::SocketTracepoints,
@@ -119,19 +119,19 @@ pub static DESCRIPTIONS: &[Description] = &[
         Facility::SyscallTracepoints,
         "syscall tracepoints",
         false,
-        "HTTP/1 is not seen by system calls, only by fentry or kprobes",
+        "HTTP/1 is not seen by system calls, only by fentry, kprobes or socket tracepoints",
     ),
     describe(
         Facility::Fentry,
         "fentry",
         false,
-        "HTTP/1 is seen by kprobes or system calls instead; requests through io_uring are missed by the latter",
+        "HTTP/1 is seen by kprobes, socket tracepoints or system calls instead; the last two miss requests through io_uring",
     ),
     describe(
         Facility::Kprobes,
         "kprobe",
         false,
-        "where fentry is missing too, HTTP/1 is seen by system calls instead",
+        "where fentry is missing too, HTTP/1 is seen by socket tracepoints or system calls instead",
     ),
     describe(
         Facility::Uprobes,

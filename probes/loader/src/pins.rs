@@ -91,6 +91,12 @@ pub fn remove(root: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a pinned link of a uprobe is of this program.
+pub(crate) fn is_of(path: &Path, program: &str) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.split('-').nth_back(1) == Some(program))
+}
+
 fn parse_uprobe(path: &Path) -> Option<(u32, FileId)> {
     let mut parts = path.file_name()?.to_str()?.strip_prefix(UPROBE)?.split('-');
     let slot = parts.next()?.parse().ok()?;

@@ -15,6 +15,10 @@ pub struct Target {
     pub entity: u32,
     /// A sum of the constants here.
     pub flags: u32,
+    /// With one of the flags of Go: the slot of its binary.
+    pub binary: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 impl Target {
@@ -28,22 +32,30 @@ impl Target {
     pub const GO_CLIENT: u32 = 1 << 3;
     /// HTTP/1 exchanges in progress are followed to their end, though none begins any more.
     pub const HTTP1_FINISH: u32 = 1 << 4;
+    /// The kernel side has told that the process serves connections that it cannot read.
+    pub const TOLD_INSIDE: u32 = 1 << 5;
     /// Both sides of HTTP/1, from the kernel side.
     pub const HTTP1: u32 = Self::HTTP1_SERVER | Self::HTTP1_CLIENT;
 
-    fn to_bytes(self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(&self.entity.to_ne_bytes());
-        bytes[4..].copy_from_slice(&self.flags.to_ne_bytes());
+    fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let words = [self.entity, self.flags, self.binary, self.reserved];
+        for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&word.to_ne_bytes());
+        }
         bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (entity, flags) = bytes.split_first_chunk()?;
-        let flags = flags.try_into().ok()?;
+        let word = |index: usize| {
+            let bytes = bytes.get(4 * index..4 * index + 4)?;
+            Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+        };
         Some(Target {
-            entity: u32::from_ne_bytes(*entity),
-            flags: u32::from_ne_bytes(flags),
+            entity: word(0)?,
+            flags: word(1)?,
+            binary: word(2)?,
+            reserved: word(3)?,
         })
     }
 }

@@ -1,12 +1,12 @@
 //! Probes inside of programs: one slot of the map `go_binaries` for each binary, whose index is the cookie of its probes.
 
-use crate::pins::{FileId, Pins};
-use crate::plan::GoHttpPlan;
+use crate::pins::{self, FileId, Pins};
+use crate::plan::{GoHttpPlan, PlannedProbe, SERVER_PROBE};
 use crate::probes::AttachError;
-use crate::{LoadError, Probes, log};
+use crate::{LoadError, Probes, Target, log};
 use libbpf_rs::{Link, MapCore, MapFlags, ProgramMut, UprobeMultiOpts, UprobeOpts};
 use rustix::fd::{AsRawFd, BorrowedFd};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Any process that runs the binary; which of them are traced, the map `targets` says.
@@ -20,6 +20,8 @@ pub(crate) struct Binaries(BTreeMap<u32, Binary>);
 struct Binary {
     file: FileId,
     links: Vec<Link>,
+    /// Its server is probed too.
+    inside: bool,
 }
 
 impl Binaries {
@@ -37,8 +39,10 @@ impl Binaries {
                     let binary = binaries.0.entry(slot).or_insert_with(|| Binary {
                         file,
                         links: Vec::new(),
+                        inside: false,
                     });
                     binary.links.push(link);
+                    binary.inside |= pins::is_of(&path, SERVER_PROBE);
                 }
                 Err(error) => tracing::warn!(path = %path.display(), %error, "a pinned probe cannot be taken up"),
             }
@@ -57,14 +61,15 @@ impl Binaries {
             .map(|(slot, _)| *slot)
     }
 
-    fn free_slot(&self, slots: u32) -> Option<u32> {
-        (0..slots).find(|slot| !self.0.contains_key(slot))
+    /// `in_use` are slots that targets refer to: a predecessor's, of binaries that have no probes.
+    fn free_slot(&self, slots: u32, in_use: &BTreeSet<u32>) -> Option<u32> {
+        (0..slots).find(|slot| !self.0.contains_key(slot) && !in_use.contains(slot))
     }
 }
 
 impl Probes {
-    /// Attaches a plan to the binary behind `descriptor`, for every process that runs it; returns its slot. A binary that
-    /// is probed already stays as it is.
+    /// Makes a plan known, and attaches it to the binary behind `descriptor` for every process that runs it; returns its slot.
+    /// A server that the kernel side sees by itself gets no probes. A binary that is probed already stays as it is.
     pub fn attach_go(
         &mut self,
         descriptor: BorrowedFd<'_>,
@@ -75,9 +80,15 @@ impl Probes {
             return Ok(slot);
         }
         let slots = self.map("go_binaries")?.max_entries();
+        let in_use = self
+            .targets()?
+            .into_iter()
+            .filter(|(_, target)| target.flags & (Target::GO_SERVER | Target::GO_CLIENT) != 0)
+            .map(|(_, target)| target.binary)
+            .collect();
         let slot = self
             .binaries
-            .free_slot(slots)
+            .free_slot(slots, &in_use)
             .ok_or(AttachError::TooManyBinaries(slots as usize))?;
         let update = self
             .map("go_binaries")?
@@ -86,9 +97,37 @@ impl Probes {
             map: "go_binaries",
             source,
         })?;
-        let links = self.attach_points(descriptor, file, slot, plan)?;
-        self.binaries.0.insert(slot, Binary { file, links });
+        let mut links = self.attach_points(descriptor, file, slot, plan.probes_of(false))?;
+        let inside = !(plan.is_seen_outside() && self.http1().is_some());
+        if inside {
+            links.extend(self.attach_points(descriptor, file, slot, plan.probes_of(true))?);
+        }
+        self.binaries.0.insert(slot, Binary { file, links, inside });
         Ok(slot)
+    }
+
+    /// Attaches the probes of the server too, in a binary that [`Probes::attach_go`] has left without.
+    pub fn attach_go_server(
+        &mut self,
+        slot: u32,
+        descriptor: BorrowedFd<'_>,
+        plan: &GoHttpPlan,
+    ) -> Result<(), AttachError> {
+        let Some(file) = self
+            .binaries
+            .0
+            .get(&slot)
+            .filter(|binary| !binary.inside)
+            .map(|binary| binary.file)
+        else {
+            return Ok(());
+        };
+        let links = self.attach_points(descriptor, file, slot, plan.probes_of(true))?;
+        if let Some(binary) = self.binaries.0.get_mut(&slot) {
+            binary.links.extend(links);
+            binary.inside = true;
+        }
+        Ok(())
     }
 
     /// Takes the probes out of a binary.
@@ -111,18 +150,18 @@ impl Probes {
         self.binaries.0.len()
     }
 
-    fn attach_points(
+    fn attach_points<'a>(
         &self,
         descriptor: BorrowedFd<'_>,
         file: FileId,
         slot: u32,
-        plan: &GoHttpPlan,
+        probes: impl Iterator<Item = &'a PlannedProbe>,
     ) -> Result<Vec<Link>, AttachError> {
         log::capture();
         // The path of an open descriptor cannot come to mean another file.
         let path = PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
         let mut by_program: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
-        for probe in &plan.probes {
+        for probe in probes {
             by_program
                 .entry(probe.program)
                 .or_default()

@@ -7,6 +7,7 @@
 use libbpf_rs::btf::types::{MemberAttr, Struct};
 use libbpf_rs::btf::{Btf, HasSize};
 use probe_loader::Target;
+use probe_loader::plan::GoOffsets;
 use probe_wire::layout as l;
 use std::path::Path;
 
@@ -69,9 +70,31 @@ fn an_http1_record_is_where_user_space_reads_it() {
             ("response_body", l::HTTP1_RESPONSE_BODY),
             ("status", l::HTTP1_STATUS),
             ("captured", l::HTTP1_CAPTURED),
+            ("route", l::HTTP1_ROUTE),
             ("request", l::HTTP1_REQUEST),
         ],
     );
+}
+
+#[test]
+fn a_go_http_record_is_where_user_space_reads_it() {
+    check(
+        "go_http_record",
+        l::GO_HTTP_DATA + 2048,
+        &[
+            ("header", 0),
+            ("request_body", l::GO_HTTP_REQUEST_BODY),
+            ("response_body", l::GO_HTTP_RESPONSE_BODY),
+            ("status", l::GO_HTTP_STATUS),
+            ("proto_major", l::GO_HTTP_PROTO_MAJOR),
+            ("proto_minor", l::GO_HTTP_PROTO_MINOR),
+            ("lengths", l::GO_HTTP_LENGTHS),
+            ("gap", l::GO_HTTP_GAP),
+            ("data", l::GO_HTTP_DATA),
+        ],
+    );
+    assert_eq!(constant("GO_STRINGS"), l::GO_HTTP_STRINGS as u64);
+    assert_eq!(constant("GO_HTTP_DATA"), 2048);
 }
 
 #[test]
@@ -94,7 +117,22 @@ fn a_process_event_is_where_user_space_reads_it() {
 
 #[test]
 fn what_user_space_writes_is_where_the_kernel_side_reads_it() {
-    check("target", size_of::<Target>(), &[("entity", 0), ("flags", 4)]);
+    check(
+        "target",
+        size_of::<Target>(),
+        &[("entity", 0), ("flags", 4), ("binary", 8)],
+    );
+    check(
+        "go_binary",
+        GoOffsets::SIZE,
+        &[
+            ("g_goid", 0),
+            ("conn_slot", 18),
+            ("netfd_laddr", 22),
+            ("map_kind", 24),
+            ("flags", 25),
+        ],
+    );
     check("counters", l::COUNTERS_SIZE, &[("value", 0)]);
     check(
         "config",
@@ -140,13 +178,16 @@ fn constants_are_the_same_on_both_sides() {
         ("PROCESS_EXEC", u64::from(l::PROCESS_EXEC)),
         ("PROCESS_FORK", u64::from(l::PROCESS_FORK)),
         ("PROCESS_EXIT", u64::from(l::PROCESS_EXIT)),
+        ("FLAG_GO", u64::from(l::FLAG_GO)),
         ("PROCESS_LISTEN", u64::from(l::PROCESS_LISTEN)),
+        ("PROCESS_SERVES_INSIDE", u64::from(l::PROCESS_SERVES_INSIDE)),
         ("PROCESS_FILENAME", l::PROCESS_FILENAME_SIZE as u64),
         ("TARGET_HTTP1_SERVER", u64::from(Target::HTTP1_SERVER)),
         ("TARGET_HTTP1_CLIENT", u64::from(Target::HTTP1_CLIENT)),
         ("TARGET_GO_SERVER", u64::from(Target::GO_SERVER)),
         ("TARGET_GO_CLIENT", u64::from(Target::GO_CLIENT)),
         ("TARGET_HTTP1_FINISH", u64::from(Target::HTTP1_FINISH)),
+        ("TARGET_TOLD_INSIDE", u64::from(Target::TOLD_INSIDE)),
         ("COUNTER_SLOTS", l::COUNTER_SLOTS as u64),
     ];
     for (name, value) in expected {

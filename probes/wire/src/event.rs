@@ -52,6 +52,10 @@ impl SpanFlags {
     pub fn is_incomplete(self) -> bool {
         self.0 & layout::FLAG_INCOMPLETE != 0
     }
+    /// The server is Go's net/http, though the record is of socket I/O.
+    pub fn is_go(self) -> bool {
+        self.0 & layout::FLAG_GO != 0
+    }
     /// Several requests were in progress on the thread, so no parent was chosen rather than a wrong one.
     pub fn has_ambiguous_parent(self) -> bool {
         self.0 & layout::FLAG_AMBIGUOUS_PARENT != 0
@@ -77,6 +81,8 @@ pub struct Http1<'a> {
     pub response_body: Option<u64>,
     /// The beginning of the request, at most [`layout::HTTP1_REQUEST_CAPTURE`] bytes; may hold a part of the body.
     pub request: &'a [u8],
+    /// What Go's net/http matched the request with, as registered; may be empty.
+    pub pattern: &'a [u8],
 }
 
 /// An HTTP exchange inside Go's net/http. Empty slices mean "not known".

@@ -6,10 +6,12 @@ pub(crate) fn decode(span: SpanHeader, record: &[u8]) -> Result<Http1<'_>, Decod
     layout::need(record, layout::HTTP1_REQUEST)?;
     let captured = usize::from(u16_at(record, layout::HTTP1_CAPTURED));
     let tail = &record[layout::HTTP1_REQUEST..];
-    let request = tail.get(..captured).ok_or(DecodeError::BadLength {
-        captured,
+    let route = usize::from(u16_at(record, layout::HTTP1_ROUTE));
+    let strings = tail.get(..captured + route).ok_or(DecodeError::BadLength {
+        captured: captured + route,
         available: tail.len(),
     })?;
+    let (request, pattern) = strings.split_at(captured);
     let status = u16_at(record, layout::HTTP1_STATUS);
     let body = u64_at(record, layout::HTTP1_RESPONSE_BODY);
     Ok(Http1 {
@@ -21,5 +23,6 @@ pub(crate) fn decode(span: SpanHeader, record: &[u8]) -> Result<Http1<'_>, Decod
         response_bytes: u64_at(record, layout::HTTP1_RESPONSE_BYTES),
         response_body: (body != u64::MAX).then_some(body),
         request,
+        pattern,
     })
 }

@@ -19,6 +19,8 @@ pub const FLAG_PARENT: u16 = 1 << 2;
 pub const FLAG_INCOMPLETE: u16 = 1 << 3;
 /// More than one possible parent on the thread.
 pub const FLAG_AMBIGUOUS_PARENT: u16 = 1 << 4;
+/// The server is Go's net/http, seen from the kernel side.
+pub const FLAG_GO: u16 = 1 << 5;
 
 /// `sizeof(struct record_header)`.
 pub const HEADER_SIZE: usize = 64;
@@ -66,6 +68,8 @@ pub const HTTP1_RESPONSE_BODY: usize = 120;
 pub const HTTP1_STATUS: usize = 128;
 /// Offset of `captured`, the bytes of the request that follow.
 pub const HTTP1_CAPTURED: usize = 130;
+/// Offset of `route`, the bytes of the route that follow those of the request.
+pub const HTTP1_ROUTE: usize = 132;
 /// Offset of `request`.
 pub const HTTP1_REQUEST: usize = 136;
 /// The most of a request that is captured.
@@ -79,6 +83,8 @@ pub const PROCESS_FORK: u32 = 2;
 pub const PROCESS_EXIT: u32 = 3;
 /// `process_event.kind`: a TCP socket of the process accepts connections.
 pub const PROCESS_LISTEN: u32 = 4;
+/// `process_event.kind`: a Go program serves connections that only probes within it can read.
+pub const PROCESS_SERVES_INSIDE: u32 = 5;
 /// `sizeof(struct process_event)`.
 pub const PROCESS_SIZE: usize = 160;
 /// Offset of `kind`.

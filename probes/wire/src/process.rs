@@ -36,6 +36,8 @@ pub enum ProcessEventKind<'a> {
         /// 0 if the process left it to the kernel to choose one.
         port: u16,
     },
+    /// A Go program serves connections that only probes within it can read: with TLS, or over Unix sockets.
+    ServesInside,
 }
 
 /// Decodes one record of the ring of process events.
@@ -52,6 +54,7 @@ pub fn decode(record: &[u8]) -> Result<ProcessEvent<'_>, DecodeError> {
         layout::PROCESS_LISTEN => ProcessEventKind::Listen {
             port: u16_at(record, layout::PROCESS_PORT),
         },
+        layout::PROCESS_SERVES_INSIDE => ProcessEventKind::ServesInside,
         other => return Err(DecodeError::UnknownKind(u16::try_from(other).unwrap_or(u16::MAX))),
     };
     let entity = u32_at(record, layout::PROCESS_ENTITY);
@@ -91,6 +94,7 @@ mod tests {
             (layout::PROCESS_FORK, ProcessEventKind::Fork { parent: 41 }),
             (layout::PROCESS_EXIT, ProcessEventKind::Exit),
             (layout::PROCESS_LISTEN, ProcessEventKind::Listen { port: 8080 }),
+            (layout::PROCESS_SERVES_INSIDE, ProcessEventKind::ServesInside),
         ];
         for (number, kind) in cases {
             let expected = ProcessEvent {

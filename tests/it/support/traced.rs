@@ -12,6 +12,8 @@ pub struct Traced {
     pub file: PathBuf,
     /// Where the server listens.
     pub port: u16,
+    /// How curl asks it.
+    pub scheme: &'static str,
     /// The test's own curl.
     pub curl: PathBuf,
     folder: TempDir,
@@ -41,6 +43,7 @@ impl Traced {
             run,
             file,
             port,
+            scheme: "http",
             curl,
             folder,
         }
@@ -50,7 +53,7 @@ impl Traced {
         let output = Command::new(&self.curl)
             .args(["--silent", "--show-error", "--output", "/dev/null"])
             .args(arguments)
-            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .arg(format!("{}://127.0.0.1:{}{path}", self.scheme, self.port))
             .output()
             .unwrap();
         assert!(

@@ -50,6 +50,8 @@ pub(super) struct Manner {
     pub receiving: Receiving,
     /// The most that one call receives.
     pub at_most: usize,
+    /// What a server sends by way of a pipe, the client receives so too.
+    pub splices: bool,
 }
 
 impl Manner {
@@ -57,6 +59,7 @@ impl Manner {
         sending: Sending::Write,
         receiving: Receiving::Read,
         at_most: usize::MAX,
+        splices: false,
     };
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Step {
     Response(Vec<u8>),
     /// The same, from a file.
     ResponseFile(Vec<u8>),
-    /// The same, by way of a pipe at both ends.
+    /// The same, by way of a pipe, and at the client too if its manner says so.
     ResponseSpliced(Vec<u8>),
     /// The same, and the client does not look at it.
     ResponseThrownAway(Vec<u8>),
@@ -160,7 +160,11 @@ impl Dialogue {
                 }
                 Step::ResponseSpliced(bytes) => {
                     splice_to(end(&server)?, bytes)?;
-                    splice_from(&client, bytes)?;
+                    if manner.splices {
+                        splice_from(&client, bytes)?;
+                    } else {
+                        receive(&client, bytes, manner)?;
+                    }
                 }
                 Step::ResponseThrownAway(bytes) => {
                     end(&server)?.write_all(bytes)?;

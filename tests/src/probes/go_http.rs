@@ -1,11 +1,12 @@
-//! A stripped Go program, probed inside: what its net/http answers and what it asks.
+//! A stripped Go program: what its net/http answers, seen from the kernel side and by probes inside, and what it asks.
 
 use super::program::Program;
-use super::{GoSpan, Traced};
+use super::{GoSpan, Span, Traced};
 use crate::samples::GO_HTTP;
 use anyhow::{Context, Result, ensure};
 use probe_loader::plan::plan_go_http;
 use probe_loader::{FileId, Target};
+use probe_wire::SpanHeader;
 use probe_wire::layout::Counter;
 use runtime_inspect::facts::elf::ElfFile;
 use runtime_inspect::go::GoBinary;
@@ -21,9 +22,16 @@ struct Probed {
     slot: u32,
 }
 
+/// Where a server's requests are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Inside,
+    Outside,
+}
+
 impl Probed {
     /// From here on only the sample is traced, and not this process, which is its client.
-    fn start(traced: &mut Traced) -> Result<Self> {
+    fn start(traced: &mut Traced, side: Side) -> Result<Self> {
         // So the module's old version does not turn patterns off.
         let environment = [("PATTERNS", "wildcards"), ("GODEBUG", "httpmuxgo121=0")];
         let program = Program::start(&GO_HTTP, &["127.0.0.1:0"], &environment)?;
@@ -37,7 +45,17 @@ impl Probed {
             inode: identity.inode,
         };
         let slot = traced.probes().attach_go(binary.elf().descriptor(), file, &plan)?;
-        traced.trace(program.pid(), Target::GO_SERVER | Target::GO_CLIENT)?;
+        let go = Target::GO_SERVER | Target::GO_CLIENT;
+        let flags = match side {
+            Side::Outside => go | Target::HTTP1_SERVER,
+            Side::Inside => {
+                traced
+                    .probes()
+                    .attach_go_server(slot, binary.elf().descriptor(), &plan)?;
+                go
+            }
+        };
+        traced.trace_go(program.pid(), flags, slot)?;
         Ok(Probed { program, slot })
     }
 
@@ -68,7 +86,7 @@ struct Expected {
 }
 
 pub(super) fn servers(traced: &mut Traced) -> Result<()> {
-    let probed = Probed::start(traced)?;
+    let probed = Probed::start(traced, Side::Inside)?;
     let expected = |method, target, pattern, status, request_body, response_body| Expected {
         method,
         target,
@@ -126,6 +144,54 @@ fn check(span: &GoSpan, expected: &Expected, client: &str, pid: u32) -> Result<(
     Ok(())
 }
 
+/// The kernel side alone: no probe of the server is in the program.
+pub(super) fn servers_from_outside(traced: &mut Traced) -> Result<()> {
+    let probed = Probed::start(traced, Side::Outside)?;
+    for (path, pattern, status) in [
+        ("/hello/42?x=1", "GET /hello/{id}", 200),
+        ("/missing", "", 404),
+        ("/fail", "/fail", 500),
+        ("/big?size=100000", "/big", 200),
+    ] {
+        probed.get(path)?;
+        let span = traced.take(1)?.pop().context("no span")?;
+        check_outside(&span, path, status, &probed)?;
+        ensure!(span.pattern == pattern, "{span:#?}");
+    }
+    // A head longer than what is kept leaves room for the route.
+    let cookie = "c".repeat(2000);
+    probed.ask(&format!("GET /hello/7 HTTP/1.1\r\nCookie: {cookie}"), "\r\n")?;
+    let span = traced.take(1)?.pop().context("no span")?;
+    check_outside(&span, "/hello/7", 200, &probed)?;
+    ensure!(span.pattern == "GET /hello/{id}", "{span:#?}");
+    for call in ["/call", "/call/goroutine", "/call/pool"] {
+        let path = format!("{call}?to={}/hello/1", probed.program.address);
+        let (answer, _) = probed.get(&path)?;
+        ensure!(answer.ends_with("200\n"), "{path}: {answer}");
+        let (servers, clients) = (traced.take(2)?, traced.take_go(1)?);
+        let served = servers.iter().find(|span| span.request.contains(call));
+        let served = served.with_context(|| format!("no span of {call}: {servers:#?}"))?;
+        let made = &clients[0].span;
+        ensure!(
+            is_child(made, &served.span) && served.span.start_ns <= made.start_ns && made.end_ns <= served.span.end_ns,
+            "{call}: {made:#?} is no child of {served:#?}"
+        );
+    }
+    traced.probes().detach_go(probed.slot);
+    Ok(())
+}
+
+fn check_outside(span: &Span, path: &str, status: u16, probed: &Probed) -> Result<()> {
+    let agrees = span.request.starts_with(&format!("GET {path} HTTP/1.1\r\n"))
+        && span.status == Some(status)
+        && span.local == probed.program.address
+        && span.span.pid == probed.program.pid()
+        && span.span.flags.is_go()
+        && !span.span.flags.is_client();
+    ensure!(agrees, "{path}: {span:#?}");
+    Ok(())
+}
+
 /// Several requests over one connection, by a client that is traced itself.
 fn kept_connection(traced: &mut Traced, probed: &Probed) -> Result<()> {
     let mut stream = TcpStream::connect(probed.program.address)?;
@@ -165,7 +231,7 @@ fn a_handler_that_panics(traced: &mut Traced, probed: &Probed) -> Result<()> {
 }
 
 pub(super) fn clients(traced: &mut Traced) -> Result<()> {
-    let probed = Probed::start(traced)?;
+    let probed = Probed::start(traced, Side::Inside)?;
     // In the handler itself, in a goroutine that it started, and in one that was there before and was handed the context.
     for (number, call) in ["/call", "/call/goroutine", "/call/pool"].into_iter().enumerate() {
         let path = format!("{call}?to={}/hello/{number}", probed.program.address);
@@ -204,11 +270,7 @@ fn child_of<'a>(spans: &'a [GoSpan], path: &str, status: u16) -> Result<&'a GoSp
     let made = spans.iter().find(|span| span.span.flags.is_client());
     let made = made.with_context(|| format!("no client span: {spans:#?}"))?;
     ensure!(
-        served.span.flags.has_context()
-            && made.span.flags.has_parent()
-            && made.span.trace_id == served.span.trace_id
-            && made.span.parent_span_id == served.span.span_id
-            && made.span.span_id != served.span.span_id,
+        is_child(&made.span, &served.span),
         "{made:#?} is no child of {served:#?}"
     );
     ensure!(
@@ -218,8 +280,16 @@ fn child_of<'a>(spans: &'a [GoSpan], path: &str, status: u16) -> Result<&'a GoSp
     Ok(made)
 }
 
+fn is_child(made: &SpanHeader, served: &SpanHeader) -> bool {
+    served.flags.has_context()
+        && made.flags.has_parent()
+        && made.trace_id == served.trace_id
+        && made.parent_span_id == served.span_id
+        && made.span_id != served.span_id
+}
+
 pub(super) fn detached(traced: &mut Traced) -> Result<()> {
-    let probed = Probed::start(traced)?;
+    let probed = Probed::start(traced, Side::Inside)?;
     probed.get("/hello/1")?;
     only(traced)?;
     ensure!(traced.probes().probed_binaries() == 1, "the binary is not known");

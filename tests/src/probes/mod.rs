@@ -58,7 +58,7 @@ pub static HTTP1: &[Case] = &[
         run: |traced| volume(traced, 2_000, 50),
     },
     Case {
-        name: "io_uring is seen unless system calls are what is watched",
+        name: "io_uring is seen where the kernel's own functions are watched",
         run: io_uring::every_way,
     },
     // Ends with the probes detached, so the next would need them loaded anew.
@@ -70,6 +70,10 @@ pub static HTTP1: &[Case] = &[
 
 /// All tests of the probes in Go's net/http.
 pub static GO_HTTP: &[Case] = &[
+    Case {
+        name: "the kernel side sees the routes and the children of a stripped server",
+        run: go_http::servers_from_outside,
+    },
     Case {
         name: "each request to a stripped server has its span",
         run: go_http::servers,

@@ -48,6 +48,8 @@ pub struct Span {
     pub response_body: Option<u64>,
     /// What was captured of the request.
     pub request: String,
+    /// The pattern that the router of Go's net/http chose.
+    pub pattern: String,
 }
 
 /// A record of Go's net/http, owned; without what no test looks at.
@@ -135,7 +137,18 @@ impl Traced {
 
     /// Traces a process for what the flags of [`Target`] say.
     pub(super) fn trace(&self, pid: u32, flags: u32) -> Result<()> {
-        Ok(self.probes.set_target(pid, Target { entity: 1, flags })?)
+        self.trace_go(pid, flags, 0)
+    }
+
+    /// The same of a process whose Go binary has this slot.
+    pub(super) fn trace_go(&self, pid: u32, flags: u32, binary: u32) -> Result<()> {
+        let target = Target {
+            entity: 1,
+            flags,
+            binary,
+            ..Target::default()
+        };
+        Ok(self.probes.set_target(pid, target)?)
     }
 
     /// A connection over which HTTP was spoken before the probes were there; there is one.
@@ -272,6 +285,7 @@ fn own(event: &Http1<'_>) -> Result<Span> {
         response_bytes: event.response_bytes,
         response_body: event.response_body,
         request: text(event.request),
+        pattern: text(event.pattern),
     })
 }
 

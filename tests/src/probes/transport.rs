@@ -4,6 +4,7 @@ use super::Traced;
 use super::connection::{Manner, Receiving, Sending};
 use super::dialogue::{Dialogue, Step, request, response};
 use anyhow::Result;
+use probe_loader::table::Group;
 
 const POST: &str = "POST /form HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\na=b&c";
 const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Type: text/plain\r\nContent-Length: 7\r\n\r\ncreated";
@@ -35,14 +36,19 @@ pub(super) fn every_way(traced: &mut Traced) -> Result<()> {
                     sending,
                     receiving,
                     at_most,
+                    ..Manner::PLAIN
                 };
                 posted.hold(traced, "127.0.0.1:0", manner)?;
                 chunked.hold(traced, "[::1]:0", manner)?;
             }
         }
     }
-for unread in [Step::ResponseFile, Step::ResponseSpliced, Step::ResponseThrownAway] {
-        body_by(unread).hold(traced, "127.0.0.1:0", Manner::PLAIN)?;
+    let manner = Manner {
+        splices: traced.probes().http1() == Some(Group::Http1Syscalls),
+        ..Manner::PLAIN
+    };
+    for unread in [Step::ResponseFile, Step::ResponseSpliced, Step::ResponseThrownAway] {
+        body_by(unread).hold(traced, "127.0.0.1:0", manner)?;
     }
     Ok(())
 }

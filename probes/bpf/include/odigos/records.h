@@ -18,6 +18,8 @@ enum record_flag {
 	FLAG_PARENT = 1 << 2,
 	FLAG_INCOMPLETE = 1 << 3,
 	FLAG_AMBIGUOUS_PARENT = 1 << 4,
+	/* The server is Go's net/http, seen from the kernel side. */
+	FLAG_GO = 1 << 5,
 };
 
 /* Every record of the ring of spans begins so. Times are CLOCK_MONOTONIC. */
@@ -53,7 +55,9 @@ struct http1_record {
 	__u64 response_body;
 	__u16 status;
 	__u16 captured;
-	__u32 reserved;
+	/* Bytes of the route, which follow those of the request. */
+	__u16 route;
+	__u16 reserved;
 	__u8 request[HTTP1_REQUEST_CAPTURE];
 };
 
@@ -63,6 +67,8 @@ enum process_event_kind {
 	PROCESS_EXIT = 3,
 	/* A TCP socket of the process accepts connections now. */
 	PROCESS_LISTEN = 4,
+	/* A Go program serves connections that only probes within it can read: with TLS, or over Unix sockets. Told once. */
+	PROCESS_SERVES_INSIDE = 5,
 };
 
 #define PROCESS_FILENAME 128
@@ -91,6 +97,8 @@ enum target_flag {
 	TARGET_GO_CLIENT = 1 << 3,
 	/* HTTP/1 exchanges in progress are followed to their end, though none begins any more. */
 	TARGET_HTTP1_FINISH = 1 << 4,
+	/* PROCESS_SERVES_INSIDE has been told. */
+	TARGET_TOLD_INSIDE = 1 << 5,
 };
 
 /* A target with none of these costs its process nothing beyond the look-up. */
@@ -100,6 +108,9 @@ enum target_flag {
 struct target {
 	__u32 entity;
 	__u32 flags;
+	/* With one of the flags of Go: the index of its binary in `go_binaries`. */
+	__u32 binary;
+	__u32 reserved;
 };
 
 enum counter {
@@ -196,6 +207,12 @@ struct go_binary {
 	__u16 request_size;
 	__u16 url_raw_path;
 	__u16 url_raw_query;
+	/* Bytes between the end of the stack of (*conn).serve's goroutine and the place where it keeps its *conn. */
+	__u16 conn_slot;
+	/* net/http.conn.curReq: where the pointer is. */
+	__u16 conn_cur_req;
+	/* net.netFD.laddr */
+	__u16 netfd_laddr;
 	__u8 map_kind;
 	__u8 flags;
 };

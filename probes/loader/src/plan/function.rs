@@ -134,6 +134,47 @@ impl<'a> Function<'a> {
         Some(past.collect())
     }
 
+    /// How far below its place at the function's entry the stack pointer stands when `callee` is called; `None` if the way
+    /// there is not straight.
+    pub fn stack_at_call(&self, callee: u64) -> Option<u64> {
+        let mut depth = 0;
+        for instruction in self.instructions.values() {
+            match instruction.flow_control() {
+                FlowControl::Call if instruction.near_branch_target() == callee => return Some(depth),
+                FlowControl::Next | FlowControl::ConditionalBranch | FlowControl::Call | FlowControl::IndirectCall => {
+                    depth = depth_after(instruction, depth)?;
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether the function keeps its first argument where Go's ABI has room for it: above the return address.
+    pub fn keeps_first_argument(&self) -> bool {
+        const RETURN_ADDRESS: u64 = 8;
+        let mut depth = 0;
+        for instruction in self.instructions.values().take(PROLOGUE + 4) {
+            let keeps = instruction.mnemonic() == Mnemonic::Mov
+                && instruction.memory_base() == Register::RSP
+                && instruction.op0_kind() == OpKind::Memory
+                && instruction.op1_register() == Register::RAX
+                && instruction.memory_displacement64() == depth + RETURN_ADDRESS;
+            if keeps {
+                return true;
+            }
+            let writes_first = instruction.op0_kind() == OpKind::Register
+                && instruction.op0_register().full_register() == Register::RAX
+                && instruction.mnemonic() != Mnemonic::Test
+                && instruction.mnemonic() != Mnemonic::Cmp;
+            match depth_after(instruction, depth) {
+                Some(after) if !writes_first => depth = after,
+                _ => return false,
+            }
+        }
+        false
+    }
+
     /// All returns.
     pub fn returns(&self) -> impl Iterator<Item = ProbePoint> + '_ {
         let returns = self
@@ -192,6 +233,21 @@ impl<'a> Function<'a> {
             why,
             cost: cost::of(instruction, bytes),
         }
+    }
+}
+
+/// Where the stack pointer stands after an instruction, as bytes below its place at the function's entry. `None` if that cannot
+/// be told.
+fn depth_after(instruction: &Instruction, depth: u64) -> Option<u64> {
+    let moves = instruction.op0_kind() == OpKind::Register && instruction.op0_register() == Register::RSP;
+    match instruction.mnemonic() {
+        Mnemonic::Push => Some(depth + 8),
+        Mnemonic::Pop => depth.checked_sub(8),
+        Mnemonic::Sub if moves => depth.checked_add_signed(instruction.try_immediate(1).ok()? as i64),
+        Mnemonic::Add if moves => depth.checked_add_signed((instruction.try_immediate(1).ok()? as i64).checked_neg()?),
+        Mnemonic::Cmp | Mnemonic::Test => Some(depth),
+        _ if moves => None,
+        _ => Some(depth),
     }
 }
 

@@ -1,21 +1,51 @@
 use super::Cost;
 use super::function::{Function, ProbePoint};
-use super::go_offsets::GoOffsets;
+use super::go_offsets::{GO_OFFSET_UNKNOWN, GoOffsets};
 use runtime_inspect::facts::elf::Machine;
 use runtime_inspect::go::{GoBinary, GoError, GoFunction};
+use std::collections::BTreeSet;
 
 const SERVE: &str = "net/http.serverHandler.ServeHTTP";
 const FINISH: &str = "net/http.(*response).finishRequest";
 const CLOSE: &str = "net/http.(*conn).serve.func1";
 const ROUND_TRIP: &str = "net/http.(*Transport).roundTrip";
 const CONNECTION_ROUND_TRIP: &str = "net/http.(*persistConn).roundTrip";
-const FUNCTIONS: [&str; 5] = [SERVE, FINISH, CLOSE, ROUND_TRIP, CONNECTION_ROUND_TRIP];
+const SERVE_CONNECTION: &str = "net/http.(*conn).serve";
+/// What `go c.serve(ctx)` in `(*Server).Serve` is compiled to; which of them it is depends on the release.
+const GO_SERVE: [&str; 8] = [
+    "net/http.(*Server).Serve.gowrap1",
+    "net/http.(*Server).Serve.gowrap2",
+    "net/http.(*Server).Serve.gowrap3",
+    "net/http.(*Server).Serve.gowrap4",
+    "net/http.(*Server).Serve.func1",
+    "net/http.(*Server).Serve.func2",
+    "net/http.(*Server).Serve.func3",
+    "net/http.(*Server).Serve.func4",
+];
+const FUNCTIONS: [&str; 6] = [
+    SERVE,
+    FINISH,
+    CLOSE,
+    ROUND_TRIP,
+    CONNECTION_ROUND_TRIP,
+    SERVE_CONNECTION,
+];
+/// Programs of the server. Where the kernel side can read a server's connections they are attached only once it has met some
+/// that it cannot.
+const SERVER_PROGRAMS: [&str; 3] = ["go_http_serve", SERVER_PROBE, "go_http_close"];
+/// The program without which there are no spans of a server from within.
+pub(crate) const SERVER_PROBE: &str = "go_http_finish";
+/// Between the end of a new goroutine's stack and its first function's frame: four words that are left free, and the address
+/// to which that function returns (`newproc1` in Go's runtime/proc.go, since Go 1.17).
+const BELOW_STACK_END: u64 = 40;
 
 /// What a plan can be without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Feature {
     /// Spans of requests that are answered.
     Server,
+    /// Requests that are answered, seen from the kernel side: without it by probes within, at four times the cost.
+    ServerOutside,
     /// Spans of requests that are made.
     Client,
     /// Spans of requests whose handler panicked or took the connection over.
@@ -81,12 +111,23 @@ pub enum PlanError {
 impl GoHttpPlan {
     /// Whether requests that are answered are traced.
     pub fn has_server(&self) -> bool {
-        self.probes.iter().any(|probe| probe.program == "go_http_finish")
+        self.probes.iter().any(|probe| probe.program == SERVER_PROBE)
     }
 
     /// Whether requests that are made are traced.
     pub fn has_client(&self) -> bool {
         self.probes.iter().any(|probe| probe.program == "go_http_send")
+    }
+
+    /// Whether the kernel side can tell by itself which connections net/http serves, and their routes.
+    pub fn is_seen_outside(&self) -> bool {
+        self.has_server() && self.offsets.conn_slot != GO_OFFSET_UNKNOWN
+    }
+
+    /// The probes of the server alone, or all others.
+    pub fn probes_of(&self, server: bool) -> impl Iterator<Item = &PlannedProbe> {
+        let probes = self.probes.iter();
+        probes.filter(move |probe| SERVER_PROGRAMS.contains(&probe.program) == server)
     }
 
     /// Whether there is anything to attach.
@@ -102,7 +143,8 @@ pub fn plan_go_http(binary: &GoBinary) -> Result<GoHttpPlan, PlanError> {
     }
     let mut disabled = Vec::new();
     let offsets = GoOffsets::find(binary, &mut disabled);
-    let functions = binary.functions(&FUNCTIONS)?;
+    let names: Vec<&str> = FUNCTIONS.into_iter().chain(GO_SERVE).collect();
+    let functions = binary.functions(&names)?;
     let mut planner = Planner {
         binary,
         functions,
@@ -112,6 +154,7 @@ pub fn plan_go_http(binary: &GoBinary) -> Result<GoHttpPlan, PlanError> {
     if planner.allows(Feature::Server) {
         planner.server()?;
     }
+    let conn_slot = planner.conn_slot()?;
     if planner.allows(Feature::Client) {
         planner.client()?;
     }
@@ -122,6 +165,7 @@ pub fn plan_go_http(binary: &GoBinary) -> Result<GoHttpPlan, PlanError> {
         disabled,
     };
     plan.offsets.has_client = plan.has_client();
+    plan.offsets.conn_slot = conn_slot;
     Ok(plan)
 }
 
@@ -147,7 +191,7 @@ impl Planner<'_> {
     /// Both ends or none: a request that only begins would be kept for nothing.
     fn server(&mut self) -> Result<(), PlanError> {
         let begin = self.entries(SERVE, "go_http_serve")?;
-        let end = self.entries(FINISH, "go_http_finish")?;
+        let end = self.entries(FINISH, SERVER_PROBE)?;
         if begin.is_empty() || end.is_empty() {
             self.off(Feature::Server, format!("no probe point in {SERVE} and {FINISH}"));
             return Ok(());
@@ -159,6 +203,36 @@ impl Planner<'_> {
         }
         self.probes.extend(close);
         Ok(())
+    }
+
+    /// Where the goroutine of `(*conn).serve` keeps its connection: the function's first argument, which lies at the bottom of
+    /// the frame of the function with which the goroutine began.
+    fn conn_slot(&mut self) -> Result<u16, PlanError> {
+        if !self.allows(Feature::Server) || !self.allows(Feature::ServerOutside) {
+            return Ok(GO_OFFSET_UNKNOWN);
+        }
+        let mut slots = BTreeSet::new();
+        for serve in self.named(SERVE_CONNECTION) {
+            let body = self.binary.body(&serve)?;
+            if !Function::decode(&body, serve.entry_vaddr).keeps_first_argument() {
+                continue;
+            }
+            for wrapper in GO_SERVE.iter().flat_map(|name| self.named(name)) {
+                let body = self.binary.body(&wrapper)?;
+                let depth = Function::decode(&body, wrapper.entry_vaddr).stack_at_call(serve.entry_vaddr);
+                slots.extend(depth.and_then(|depth| u16::try_from(BELOW_STACK_END + depth).ok()));
+            }
+        }
+        match slots.first() {
+            Some(slot) if slots.len() == 1 => Ok(*slot),
+            _ => {
+                self.off(
+                    Feature::ServerOutside,
+                    format!("no goroutine that begins with {SERVE_CONNECTION}"),
+                );
+                Ok(GO_OFFSET_UNKNOWN)
+            }
+        }
     }
 
     fn client(&mut self) -> Result<(), PlanError> {

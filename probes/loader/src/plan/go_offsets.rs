@@ -5,16 +5,18 @@ use runtime_inspect::go::{FieldOffsets, GoBinary, GoVersion};
 pub const GO_OFFSET_UNKNOWN: u16 = 0xffff;
 
 /// The structs whose fields are read.
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 8] = [
     "net/http.Request",
     "net/http.response",
     "net/http.Response",
     "net/url.URL",
     "runtime.g",
     "net/http.conn",
+    "net.netFD",
+    "internal/poll.FD",
 ];
 /// Fields that `gohttp/types.h` expects at a fixed place, where they have been since Go 1.17.
-const FIXED_SERVER: [(&str, &str, u64); 10] = [
+const FIXED_SERVER: [(&str, &str, u64); 11] = [
     ("net/http.Request", "Method", 0),
     ("net/http.Request", "URL", 16),
     ("net/http.Request", "ProtoMajor", 40),
@@ -24,7 +26,15 @@ const FIXED_SERVER: [(&str, &str, u64); 10] = [
     ("net/http.Request", "Host", 128),
     ("net/http.Request", "RemoteAddr", 176),
     ("net/http.Request", "RequestURI", 192),
+    ("net/http.Request", "TLS", 208),
     ("net/http.response", "req", 8),
+];
+/// The way from a connection to its descriptor, which `gohttp/serving.h` takes.
+const FIXED_CONNECTION: [(&str, &str, u64); 4] = [
+    ("net/http.response", "conn", 0),
+    ("net/http.conn", "rwc", 16),
+    ("net.netFD", "pfd", 0),
+    ("internal/poll.FD", "Sysfd", 16),
 ];
 const FIXED_CLIENT: [(&str, &str, u64); 5] = [
     ("net/url.URL", "Scheme", 0),
@@ -33,8 +43,8 @@ const FIXED_CLIENT: [(&str, &str, u64); 5] = [
     ("net/http.Response", "StatusCode", 16),
     ("net/http.Response", "ContentLength", 80),
 ];
-/// Where RequestURI ends: the least that is read of a Request.
-const REQUEST_FIXED_SIZE: u16 = 208;
+/// Where TLS ends: the least that is read of a Request.
+const REQUEST_FIXED_SIZE: u16 = 216;
 const STRING_SIZE: u16 = 16;
 const POINTER_SIZE: u16 = 8;
 
@@ -72,6 +82,12 @@ pub struct GoOffsets {
     pub url_raw_path: u16,
     /// `net/url.URL.RawQuery`
     pub url_raw_query: u16,
+    /// Bytes between the end of the stack of `(*conn).serve`'s goroutine and its `*conn`.
+    pub conn_slot: u16,
+    /// The pointer in `net/http.conn.curReq`.
+    pub conn_cur_req: u16,
+    /// `net.netFD.laddr`
+    pub netfd_laddr: u16,
     /// How a header is stored.
     pub map_kind: GoMapKind,
     /// The binary makes requests too, so a server's requests must be found by their contexts.
@@ -80,7 +96,7 @@ pub struct GoOffsets {
 
 impl GoOffsets {
     /// `sizeof(struct go_binary)`
-    pub const SIZE: usize = 20;
+    pub const SIZE: usize = 26;
     const HAS_CLIENT: u8 = 1 << 0;
 
     /// As the eBPF programs read it.
@@ -95,13 +111,16 @@ impl GoOffsets {
             self.request_size,
             self.url_raw_path,
             self.url_raw_query,
+            self.conn_slot,
+            self.conn_cur_req,
+            self.netfd_laddr,
         ];
         let mut bytes = [0; Self::SIZE];
         for (to, field) in bytes.chunks_exact_mut(2).zip(fields) {
             to.copy_from_slice(&field.to_ne_bytes());
         }
-        bytes[18] = self.map_kind as u8;
-        bytes[19] = if self.has_client { Self::HAS_CLIENT } else { 0 };
+        bytes[24] = self.map_kind as u8;
+        bytes[25] = if self.has_client { Self::HAS_CLIENT } else { 0 };
         bytes
     }
 
@@ -151,6 +170,9 @@ impl Finder<'_> {
                 .fold(REQUEST_FIXED_SIZE, |size, (offset, length)| size.max(offset + length)),
             url_raw_path: self.get("net/url.URL", "RawPath", Feature::RawUrl),
             url_raw_query: self.get("net/url.URL", "RawQuery", Feature::RawUrl),
+            conn_slot: GO_OFFSET_UNKNOWN,
+            conn_cur_req: self.cur_req(release),
+            netfd_laddr: self.optional("net.netFD", "laddr"),
             map_kind,
             has_client: false,
         }
@@ -181,6 +203,18 @@ impl Finder<'_> {
             self.off(Feature::Client, "no offset for runtime.g.goid".into());
         }
         goid
+    }
+
+    /// An `atomic.Value`, whose pointer stands second, until Go 1.20 made it an `atomic.Pointer`.
+    fn cur_req(&mut self, release: Option<GoVersion>) -> u16 {
+        self.check_fixed(&FIXED_CONNECTION, Feature::ServerOutside);
+        let at = self.get("net/http.conn", "curReq", Feature::ServerOutside);
+        let is_value = release.is_some_and(|release| release < GoVersion::new(1, 20, 0));
+        if is_value && at != GO_OFFSET_UNKNOWN {
+            at + POINTER_SIZE
+        } else {
+            at
+        }
     }
 
     fn written(&mut self) -> u16 {

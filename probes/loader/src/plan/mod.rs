@@ -12,6 +12,7 @@ mod go_offsets;
 
 pub use cost::Cost;
 pub use function::{Function, ProbePoint, Why};
+pub(crate) use go_http::SERVER_PROBE;
 pub use go_http::{Disabled, Feature, GoHttpPlan, PlanError, PlannedProbe, plan_go_http};
 pub use go_offsets::{GO_OFFSET_UNKNOWN, GoMapKind, GoOffsets};
 

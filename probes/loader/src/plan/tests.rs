@@ -68,6 +68,9 @@ const GO_1_26: GoOffsets = GoOffsets {
     request_size: 248,
     url_raw_path: 104,
     url_raw_query: 88,
+    conn_slot: 72,
+    conn_cur_req: 112,
+    netfd_laddr: 96,
     map_kind: GoMapKind::Swiss,
     has_client: true,
 };
@@ -89,10 +92,11 @@ const GO_1_22: GoOffsets = GoOffsets {
 };
 const GO_1_21: GoOffsets = GoOffsets {
     request_pat: GO_OFFSET_UNKNOWN,
-    request_size: 208,
+    request_size: 216,
     ..GO_1_22
 };
 const GO_1_19: GoOffsets = GoOffsets {
+    conn_cur_req: 120,
     g_parent_goid: GO_OFFSET_UNKNOWN,
     ..GO_1_21
 };
@@ -142,7 +146,7 @@ fn offsets_are_laid_out_as_the_programs_read_them() {
     let bytes = GO_1_26.to_bytes();
     assert_eq!(bytes[..4], [152, 0, 24, 1]);
     assert_eq!(bytes[8..10], [255, 255]);
-    assert_eq!(bytes[16..], [88, 0, 2, 1]);
+    assert_eq!(bytes[16..], [88, 0, 72, 0, 112, 0, 96, 0, 2, 1]);
 }
 
 /// `push rbp` behind the check of the stack; a call; a test of its result behind an unconditional jump; two ways out.
@@ -252,6 +256,8 @@ proptest! {
             function.returns_past(&test);
         }
         prop_assert!(function.returns().all(|point| (point.offset as usize) < body.len()));
+        function.stack_at_call(callee);
+        function.keeps_first_argument();
     }
 
     #[test]
@@ -263,5 +269,38 @@ proptest! {
         if let Some(test) = function.after_call(0x1000 + 0x10f) {
             function.returns_past(&test);
         }
+        function.stack_at_call(0x1000 + 0x10f);
+        function.keeps_first_argument();
     }
+}
+
+/// As Go 1.26 compiles `go c.serve(ctx)`: a frame of 24 bytes, and a call behind it.
+#[test]
+fn the_stack_at_a_call_is_counted_from_the_functions_entry() {
+    let body: &[u8] = &[
+        0x55, // 0: push rbp
+        0x48, 0x89, 0xe5, // 1: mov rbp, rsp
+        0x48, 0x83, 0xec, 0x18, // 4: sub rsp, 0x18
+        0xe8, 0xf3, 0x00, 0x00, 0x00, // 8: call 0x100
+        0x48, 0x83, 0xc4, 0x18, // d: add rsp, 0x18
+        0x5d, // 11: pop rbp
+        0xc3, // 12: ret
+    ];
+    let function = Function::decode(body, 0);
+    assert_eq!(function.stack_at_call(0x100), Some(32));
+    assert_eq!(function.stack_at_call(0x200), None, "it is not called");
+    // A frame whose size is in a register.
+    let computed = [&[0x48, 0x29, 0xc4][..], &body[8..]].concat();
+    assert_eq!(Function::decode(&computed, 0).stack_at_call(0xfb), None);
+}
+
+#[test]
+fn the_first_argument_is_kept_above_the_return_address_or_not_at_all() {
+    // push rbp; sub rsp, 0x10; mov [rsp+OFFSET], rax; ret
+    let body = |offset: u8| [0x55, 0x48, 0x83, 0xec, 0x10, 0x48, 0x89, 0x44, 0x24, offset, 0xc3];
+    assert!(Function::decode(&body(0x20), 0).keeps_first_argument());
+    assert!(!Function::decode(&body(0x08), 0).keeps_first_argument(), "a local");
+    // xor eax, eax before it is kept.
+    let overwritten = [&[0x31, 0xc0][..], &body(0x20)].concat();
+    assert!(!Function::decode(&overwritten, 0).keeps_first_argument());
 }

@@ -1,5 +1,5 @@
 // A server and client of net/http for the tests: each path is one way in which programs use it. It listens where its
-// argument says and prints "ready".
+// argument says, on a TCP address or the path of a Unix socket, with TLS if the variable of that name is set, and prints "ready".
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -119,11 +120,22 @@ func routes(jobs chan<- job) http.Handler {
 }
 
 func main() {
-	listener, err := net.Listen("tcp", os.Args[1])
+	network := "tcp"
+	if strings.HasPrefix(os.Args[1], "/") {
+		network = "unix"
+	}
+	listener, err := net.Listen(network, os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	fmt.Println("ready", listener.Addr())
+	if os.Getenv("TLS") != "" {
+		// It brings a certificate.
+		server := httptest.NewUnstartedServer(routes(startPool()))
+		server.Listener = listener
+		server.StartTLS()
+		select {}
+	}
 	fmt.Fprintln(os.Stderr, http.Serve(listener, routes(startPool())))
 }

@@ -32,6 +32,12 @@ static SUITES: &[Suite] = &[
         cases: HTTP1,
     },
     Suite {
+        name: "http1_sockets",
+        http1: Some(Group::Http1Sockets),
+        needs: &[Facility::SocketTracepoints, Facility::TaskRegisters],
+        cases: HTTP1,
+    },
+    Suite {
         name: "http1_kprobe",
         http1: Some(Group::Http1Kprobe),
         needs: &[Facility::Kprobes],

@@ -157,7 +157,12 @@ impl Encoder {
         match event {
             Event::Http1(http) => {
                 let head = head::parse(http.request);
-                self.put(&http.span, Probe::Http1, head.traceparent, &http1_exchange(http, &head));
+                let probe = if http.span.flags.is_go() {
+                    Probe::GoNetHttp
+                } else {
+                    Probe::Http1
+                };
+                self.put(&http.span, probe, head.traceparent, &http1_exchange(http, &head));
             }
             Event::GoHttp(http) => {
                 self.put(&http.span, Probe::GoNetHttp, http.traceparent, &go_exchange(http));
@@ -193,6 +198,7 @@ fn http1_exchange<'a>(http: &Http1<'a>, head: &head::Head<'a>) -> Exchange<'a> {
         method: head.method,
         target: head.target,
         host: head.host,
+        route: target::route_of_pattern(http.pattern),
         local: pair(http.local),
         peer: pair(http.remote),
         forwarded_for: head.forwarded_for,
