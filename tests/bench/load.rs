@@ -65,9 +65,9 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     ))
 }
 
-/// The middle one of a figure.
-pub fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
-    let mut figures: Vec<f64> = samples.iter().map(figure).collect();
+/// The middle one of several figures, of which there is at least one.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Bare and traced, this many times.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 12;
 const SECONDS: u32 = 2;
 const SERVER_CPU: usize = 0;
 const LOAD_CPU: usize = 1;
@@ -88,6 +88,8 @@ impl Subject {
 
     /// Traces a server in its way; for a Go binary returns the slot of its probes.
     fn attach(&mut self, server: &Server) -> Result<Option<u32>> {
+        // What is kept of a thread is let go of at its end.
+        self.probes.attach_processes()?;
         let (flags, slot) = match &server.way {
             Way::Http1 => {
                 self.probes.attach_http1()?;
@@ -119,9 +121,13 @@ fn compare(name: &str, subject: &mut Subject, server: &Server) -> Result<()> {
         bare.push(load(server)?);
         traced.push(traced_load(subject, server)?);
     }
-    let middle = median(&traced, |sample| sample.micros) - median(&bare, |sample| sample.micros);
-    let ratio = median(&traced, |sample| sample.per_second) / median(&bare, |sample| sample.per_second);
-    println!("{name}: medians of {ROUNDS} rounds: added {middle:.2} us a request, {ratio:.3} of bare throughput");
+    // Each round with its neighbour: the machine grows faster and slower over a run.
+    let pairs = || bare.iter().zip(&traced);
+    let added = median(pairs().map(|(bare, traced)| traced.micros - bare.micros));
+    let ratio = median(pairs().map(|(bare, traced)| traced.per_second / bare.per_second));
+    println!(
+        "{name}: medians of {ROUNDS} pairs of rounds: added {added:.2} us a request, {ratio:.3} of bare throughput"
+    );
     let (bare, traced) = (best(&bare), best(&traced));
     println!(
         "{name}: best rounds: bare {:.2} us, {:.0}/s; traced {:.2} us, {:.0}/s; added {:.2} us a request, {:.3} of bare throughput",
