@@ -31,16 +31,7 @@ impl Drop for Server {
 
 pub fn nginx(directory: &Path) -> Result<Server> {
     let port = free_port()?;
-    let path = directory.display();
-    let configuration = format!(
-        "daemon off; worker_processes 1; pid {path}/pid; error_log {path}/error;
-         events {{ worker_connections 1024; }}
-         http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {path}/b; proxy_temp_path {path}/p;
-           fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;
-           server {{ listen 127.0.0.1:{port}; location / {{ return 200 'hello'; }} }} }}"
-    );
-    let file = directory.join("nginx.conf");
-    std::fs::write(&file, configuration)?;
+    let file = odigos_tests::nginx::configure(directory, port)?;
     let child = pinned("nginx", SERVER_CPU)
         .arg("-c")
         .arg(&file)

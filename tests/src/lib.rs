@@ -3,5 +3,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod nginx;
 pub mod probes;
 pub mod samples;

@@ -1,6 +1,7 @@
 //! Real servers and plain requests to them.
 
 use super::{Program, until};
+use odigos_tests::nginx;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -60,16 +61,13 @@ pub fn get(port: u16, path: &str) -> String {
 
 /// The command of an nginx with one worker, whose files lie in `folder`. It answers every path.
 pub fn nginx(folder: &Path, port: u16) -> Vec<String> {
-    let path = folder.display();
-    let configuration = format!(
-        "daemon off; worker_processes 1; pid {path}/pid; error_log {path}/error;
-         events {{ worker_connections 1024; }}
-         http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {path}/b; proxy_temp_path {path}/p;
-           fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;
-           server {{ listen 127.0.0.1:{port}; location / {{ return 200 'hello'; }} }} }}"
-    );
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, configuration).unwrap();
-    let command = ["nginx", "-c", &file.display().to_string(), "-p", &path.to_string()];
+    let file = nginx::configure(folder, port).unwrap();
+    let command = [
+        "nginx",
+        "-c",
+        &file.display().to_string(),
+        "-p",
+        &folder.display().to_string(),
+    ];
     command.map(str::to_owned).to_vec()
 }
