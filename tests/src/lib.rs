@@ -1,5 +1,5 @@
 //! What the integration tests and the virtual machines share: probe tests that need nothing but a kernel ([`probes`]),
-//! and the programs that some of them observe ([`samples`]).
+//! the programs that some of them observe ([`samples`]), and what benchmarks share with them ([`nginx`]).
 
 #![forbid(unsafe_code)]
 
