@@ -42,13 +42,6 @@ struct Known {
     processes: BTreeSet<u32>,
 }
 
-/// Why the kernel lets no Go binary be probed, if that is so.
-pub(crate) fn missing_facility(facilities: &Facilities) -> Option<&str> {
-    [Facility::Uprobes, Facility::Cookies]
-        .into_iter()
-        .find_map(|facility| facilities.missing(facility))
-}
-
 #[derive(Debug)]
 struct Probed {
     /// The loader's.
@@ -56,6 +49,13 @@ struct Probed {
     plan: GoHttpPlan,
     /// Open, since probes of the server may be wanted later.
     binary: GoBinary,
+}
+
+/// Why the kernel lets no Go binary be probed, if that is so.
+pub(crate) fn missing_facility(facilities: &Facilities) -> Option<&str> {
+    [Facility::Uprobes, Facility::Cookies]
+        .into_iter()
+        .find_map(|facility| facilities.missing(facility))
 }
 
 impl GoBinaries {

@@ -40,7 +40,11 @@ fn plan_go(plan: &mut Plan, facilities: &Facilities, go: Option<&Result<GoHttpPl
         (None, Some(Err(reason))) => plan.without.push(format!("go net/http: {reason}")),
         (None, Some(Ok(go))) if go.is_empty() => plan.without.push("go net/http: the program does not use it".into()),
         (None, Some(Ok(go))) => {
-            plan.with.push("go net/http (uprobes)");
+            plan.with.push(if go.is_seen_outside() {
+                "go net/http (server from the kernel side, uprobes for TLS and clients)"
+            } else {
+                "go net/http (uprobes)"
+            });
             let reasons = go
                 .disabled
                 .iter()

@@ -302,7 +302,11 @@ fn inspect_names_what_would_trace_a_go_program_and_shows_why() {
             "{server:#}"
         );
         let by = server["instrumented_by"].as_array().unwrap();
-        assert!(by.iter().any(|name| name == "go net/http (uprobes)"), "{server:#}");
+        assert!(
+            by.iter()
+                .any(|name| name == "go net/http (server from the kernel side, uprobes for TLS and clients)"),
+            "{server:#}"
+        );
         let findings = server["findings"].as_array().unwrap();
         let evident = |finding: &&serde_json::Value| !finding["evidence"].as_str().unwrap_or_default().is_empty();
         assert_eq!(findings.iter().filter(evident).count(), findings.len(), "{server:#}");

@@ -18,13 +18,7 @@ pub(super) fn full_ring(traced: &mut Traced) -> Result<()> {
     let mut requests = 0;
     while traced.counted().get(Counter::RingFull) < 10 {
         ensure!(requests <= room, "the ring is not full after {requests} requests");
-        pass(
-            &connection.client,
-            &connection.server,
-            request.as_bytes(),
-            Manner::PLAIN,
-        )?;
-        pass(&connection.server, &connection.client, OK, Manner::PLAIN)?;
+        connection.ask(request.as_bytes(), OK)?;
         requests += 1;
     }
     pass(

@@ -78,6 +78,12 @@ impl Connection {
             address,
         })
     }
+
+    /// A request and its answer, both in this thread.
+    pub fn ask(&self, request: &[u8], answer: &[u8]) -> Result<()> {
+        pass(&self.client, &self.server, request, Manner::PLAIN)?;
+        pass(&self.server, &self.client, answer, Manner::PLAIN)
+    }
 }
 
 /// Sends all of `bytes` at one end and receives them at the other.

@@ -143,13 +143,7 @@ fn no_parent_after_the_response(traced: &mut Traced) -> Result<()> {
 /// A request and its response, all in this thread. The response ends before the thread can make another request.
 fn ask(connection: &Connection, path: &str) -> Result<()> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: b\r\n\r\n");
-    pass(
-        &connection.client,
-        &connection.server,
-        request.as_bytes(),
-        Manner::PLAIN,
-    )?;
-    pass(&connection.server, &connection.client, OK, Manner::PLAIN)
+    connection.ask(request.as_bytes(), OK)
 }
 
 fn in_a_thread(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
