@@ -6,11 +6,11 @@
 #include <odigos/maps.h>
 
 #include "gohttp/gohttp.h"
-#include "http1/connection.h"
 #include "http1/flush.h"
 #include "http1/sockets.h"
 #include "http1/syscalls.h"
 #include "http1/tcp.h"
 #include "process/process.h"
+#include "tcp_state.h"
 
 char LICENSE[] SEC("license") = "GPL";

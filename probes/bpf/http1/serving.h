@@ -13,7 +13,6 @@
 /* Whoever serves the exchange no longer makes its client requests children of it. */
 static __always_inline void stop_serving(struct exchange *x)
 {
-	/* A key must be on the stack for Linux 6.1. */
 	__u64 thread_id = x->serving_thread;
 	struct thread *thread;
 
@@ -21,7 +20,7 @@ static __always_inline void stop_serving(struct exchange *x)
 		go_served(&x->go, x->key);
 	if (!thread_id)
 		return;
-	thread = bpf_map_lookup_elem(&threads, &thread_id);
+	thread = find_thread(thread_id);
 	/* Another thread may be answering for the one that read. */
 	if (thread && thread->open)
 		__sync_fetch_and_sub(&thread->open, 1);
@@ -82,7 +81,7 @@ int http1_settle_context(struct exchange *x)
 static __always_inline void adopt_parent(struct exchange *x, __u64 thread_id)
 {
 	struct record_header *header = &x->record.header;
-	struct thread *thread = bpf_map_lookup_elem(&threads, &thread_id);
+	struct thread *thread = find_thread(thread_id);
 	struct exchange *parent;
 
 	if (!thread || !thread->open)
@@ -102,17 +101,14 @@ static __always_inline void adopt_parent(struct exchange *x, __u64 thread_id)
 	header->flags |= FLAG_CONTEXT | FLAG_PARENT;
 }
 
+/* Requests of a thread that finds no way free are no parents. */
 static __always_inline void serve(struct exchange *x, __u64 key, __u64 thread_id)
 {
-	struct thread fresh = { .serving = key, .open = 1 };
-	struct thread *thread = bpf_map_lookup_elem(&threads, &thread_id);
+	struct thread *thread = find_thread(thread_id) ?: claim_thread(thread_id);
 
-	x->serving_thread = thread_id;
-	if (!thread) {
-		if (bpf_map_update_elem(&threads, &thread_id, &fresh, BPF_ANY))
-			x->serving_thread = 0;
+	x->serving_thread = thread ? thread_id : 0;
+	if (!thread)
 		return;
-	}
 	__sync_fetch_and_add(&thread->open, 1);
 	thread->serving = key;
 }

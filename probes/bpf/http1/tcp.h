@@ -179,14 +179,6 @@ struct {
 	__type(value, struct tcp_call);
 } tcp_calls SEC(".maps");
 
-/* The thread ends. Its last call was not seen to return if too many functions waited for theirs. */
-static __always_inline void forget_call(void)
-{
-	__u64 thread_id = bpf_get_current_pid_tgid();
-
-	bpf_map_delete_elem(&tcp_calls, &thread_id);
-}
-
 static __always_inline int on_kprobe(const struct sock *sk, const struct msghdr *message, __u64 flags)
 {
 	struct tcp_call call = { .sk = sk, .message = message, .flags = flags };
@@ -211,6 +203,16 @@ static __always_inline int on_kretprobe(enum direction direction, int result)
 	call = *kept;
 	bpf_map_delete_elem(&tcp_calls, &thread_id);
 	on_return(target, &call, direction, result);
+	return 0;
+}
+
+/* The thread ends. Its last call was not seen to return if too many functions waited for theirs. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(http1_kprobe_thread_exit, struct task_struct *task)
+{
+	__u64 thread_id = bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&tcp_calls, &thread_id);
 	return 0;
 }
 

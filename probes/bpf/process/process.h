@@ -8,11 +8,6 @@
 
 #include "event.h"
 #include "../http1/socket.h"
-#include "../http1/tcp.h"
-#include "../http1/thread.h"
-
-/* From the kernel's include/net/tcp_states.h. */
-#define TCP_LISTEN_K 10
 
 /* Entities that the kernel hands out count upwards from here; those of user space stay below. */
 #define FIRST_KERNEL_ENTITY (1U << 31)
@@ -88,12 +83,13 @@ static __always_inline __u32 pid_of(struct task_struct *task)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 parent_pid = current_pid_tgid() >> 32, pid;
+	__u32 parent_pid, pid;
 	struct target *inherited, target;
 	struct process_event *event;
 
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	if (child->pid != child->tgid)
 		return 0;
+	parent_pid = current_pid_tgid() >> 32;
 	inherited = bpf_map_lookup_elem(&targets, &parent_pid);
 	if (!inherited)
 		return 0;
@@ -116,13 +112,14 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
-	__u64 id = current_pid_tgid();
-	__u32 pid = id >> 32;
 	struct process_event *event;
+	__u32 pid;
 
-	forget_thread(id);
-	forget_call();
-	if (!pid || BPF_CORE_READ(task, signal, live.counter))
+	/* Most that end are threads, and some programs start one for each request. */
+	if (task->signal->live.counter)
+		return 0;
+	pid = current_pid_tgid() >> 32;
+	if (!pid)
 		return 0;
 	bpf_map_delete_elem(&targets, &pid);
 	event = process_event(PROCESS_EXIT, task, pid, 0);
@@ -152,28 +149,26 @@ static __always_inline __u32 adopt_by_port(__u32 pid, __u16 port)
 }
 
 /* The state changes within listen(), in the thread that called it. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(process_listen, const struct sock *sk, int old_state, int new_state)
+static __always_inline void on_listen(const struct sock *sk)
 {
 	struct process_event *event;
 	struct target *target;
 	__u32 pid, entity;
 	__u16 port;
 
-	if (new_state != TCP_LISTEN_K || !is_tcp(sk))
-		return 0;
+	if (!is_tcp(sk))
+		return;
 	pid = current_pid_tgid() >> 32;
 	if (!pid)
-		return 0;
+		return;
 	port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	target = bpf_map_lookup_elem(&targets, &pid);
 	entity = target ? target->entity : adopt_by_port(pid, port);
 	event = process_event(PROCESS_LISTEN, bpf_get_current_task_btf(), pid, entity);
 	if (!event)
-		return 0;
+		return;
 	event->port = port;
 	bpf_ringbuf_submit(event, 0);
-	return 0;
 }
 
 #endif

@@ -147,15 +147,16 @@ impl Probes {
         })
     }
 
-    /// Reports processes that start and end from here on.
+    /// Reports processes that start, listen and end from here on.
     pub fn attach_processes(&mut self) -> Result<(), AttachError> {
+        self.attach_group(Group::TcpState)?;
         self.attach_group(Group::Process)
     }
 
     /// Sees HTTP/1 of all targets from here on.
     pub fn attach_http1(&mut self) -> Result<(), AttachError> {
         let group = self.http1.ok_or(AttachError::NoHttp1)?;
-        self.attach_group(Group::Http1Connections)?;
+        self.attach_group(Group::TcpState)?;
         self.attach_group(group)
     }
 
@@ -192,6 +193,15 @@ impl Probes {
             map: "adopted_ports",
             source,
         })
+    }
+
+    fn forget_ports(&self) -> Result<(), AttachError> {
+        let map = self.map("adopted_ports")?;
+        let failed = |source| AttachError::Map {
+            map: "adopted_ports",
+            source,
+        };
+        map.keys().try_for_each(|port| map.delete(&port).map_err(failed))
     }
 
     /// Whether what is attached outlives this process.
@@ -250,6 +260,7 @@ impl Probes {
     /// half would be seen, none may begin before the first is detached.
     pub fn detach(&mut self) -> Result<(), AttachError> {
         self.links.retain(|(group, _)| *group != Group::Process);
+        self.forget_ports()?;
         for (pid, target) in self.targets()? {
             let flags = target.flags & !Target::HTTP1 | Target::HTTP1_FINISH;
             self.set_target(pid, Target { flags, ..target })?;

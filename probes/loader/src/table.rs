@@ -5,10 +5,10 @@ use crate::Facility;
 /// Programs that are attached and detached together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
-    /// Processes that start, end and begin to listen.
+    /// Processes that start and end.
     Process,
-    /// Ends of connections, for each way of seeing HTTP/1.
-    Http1Connections,
+    /// States of TCP sockets: who listens, and which connections end, for each way of seeing HTTP/1.
+    TcpState,
     /// HTTP/1 by the exits of system calls.
     Http1Syscalls,
     /// HTTP/1 by the tracepoints of sockets.
@@ -60,12 +60,7 @@ pub static PROGRAMS: &[Program] = &[
     program("process_exec", Group::Process, Facility::BtfTracepoints),
     program("process_fork", Group::Process, Facility::BtfTracepoints),
     program("process_exit", Group::Process, Facility::BtfTracepoints),
-    program("process_listen", Group::Process, Facility::BtfTracepoints),
-    program(
-        "http1_connection_state",
-        Group::Http1Connections,
-        Facility::BtfTracepoints,
-    ),
+    program("tcp_state", Group::TcpState, Facility::BtfTracepoints),
     program("http1_sys_read", Group::Http1Syscalls, Facility::SyscallTracepoints),
     program("http1_sys_readv", Group::Http1Syscalls, Facility::SyscallTracepoints),
     program("http1_sys_recvfrom", Group::Http1Syscalls, Facility::SyscallTracepoints),
@@ -90,6 +85,7 @@ pub static PROGRAMS: &[Program] = &[
         Facility::Fentry,
         "tcp_sendpage",
     ),
+    program("http1_kprobe_thread_exit", Group::Http1Kprobe, Facility::Kprobes),
     program("http1_kprobe_send", Group::Http1Kprobe, Facility::Kprobes),
     program("http1_kretprobe_send", Group::Http1Kprobe, Facility::Kprobes),
     program("http1_kprobe_receive", Group::Http1Kprobe, Facility::Kprobes),
