@@ -9,15 +9,8 @@
 #ifndef ODIGOS_GOHTTP_SERVER_H
 #define ODIGOS_GOHTTP_SERVER_H
 
+#include "outside.h"
 #include "record.h"
-
-/* The kernel side follows the request that this goroutine serves (serving.h). */
-static __always_inline bool go_is_seen_outside(__u64 key)
-{
-	struct go_exchange *exchange = go_find(key);
-
-	return exchange && exchange->socket;
-}
 
 /* net/http.serverHandler.ServeHTTP(server, (writer's type, writer), request) */
 static __always_inline void go_server_begins(struct pt_regs *ctx)
@@ -34,7 +27,7 @@ static __always_inline void go_server_begins(struct pt_regs *ctx)
 	if (major != 1)
 		return;
 	key = go_key(tgid, go_current_goid(GO_G(ctx), binary));
-	if (go_is_seen_outside(key))
+	if (go_is_seen_outside(key, tgid, GO_ARG3(ctx), GO_ARG4(ctx), binary))
 		return;
 	exchange = go_claim(key);
 	if (!exchange) {

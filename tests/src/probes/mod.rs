@@ -75,6 +75,10 @@ pub static GO_HTTP: &[Case] = &[
         run: go_http::servers_from_outside,
     },
     Case {
+        name: "a server that is seen from both sides has one span for a request",
+        run: go_http::wrapped_connections,
+    },
+    Case {
         name: "each request to a stripped server has its span",
         run: go_http::servers,
     },
