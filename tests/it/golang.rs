@@ -3,7 +3,7 @@
 use crate::support::servers::build_go;
 use crate::support::{Program, Span, Traced, account, binary, check_account, free_port, in_file, until};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -192,6 +192,27 @@ fn a_server_with_tls_is_traced_from_within() {
     assert_eq!(hello.get("url.scheme"), "https", "{hello:#?}");
     assert_eq!(hello.get("http.response.status_code"), "200", "{hello:#?}");
     assert_eq!(only(&spans, "/echo").get("http.response.body.size"), "3");
+}
+
+#[test]
+fn what_a_server_with_tls_has_in_progress_at_the_end_is_counted() {
+    let traced = start_with("local", &[], &["TLS=1"]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = format!("/call?to={}/", silent.local_addr().unwrap());
+    let mut curl = Command::new(&traced.curl)
+        .args(["--silent", "--insecure", "--output", "/dev/null"])
+        .arg(format!("https://127.0.0.1:{}{path}", traced.port))
+        .spawn()
+        .unwrap();
+    // The server waits for an answer, and so does curl for the server's.
+    let (asked, _) = silent.accept().unwrap();
+    let (spans, log) = traced.finish();
+    drop(asked);
+    curl.wait().unwrap();
+    check_account(&log);
+    assert_eq!(account(&log, "unfinished"), 2, "{log}");
+    let spans = measured(spans);
+    assert!(spans.is_empty(), "{spans:#?}");
 }
 
 #[test]

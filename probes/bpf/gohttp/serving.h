@@ -97,17 +97,9 @@ static __always_inline bool go_recognise(struct go_served *served, const struct 
 static __always_inline void go_serves(const struct go_served *served, __u64 socket, const struct go_binary *binary,
 				      __u32 tgid, __u64 now)
 {
-	struct go_exchange *exchange = go_claim(served->key);
+	struct go_exchange *exchange = go_begin(served->key, tgid, socket, now);
 
-	if (!exchange)
-		return;
-	exchange->start_ns = now;
-	exchange->socket = socket;
-	exchange->request = 0;
-	exchange->response = 0;
-	exchange->span_id = 0;
-	exchange->parent_span_id = 0;
-	if (binary->flags & GO_BINARY_HAS_CLIENT && served->ancestor)
+	if (exchange && binary->flags & GO_BINARY_HAS_CLIENT && served->ancestor)
 		go_remember_context(exchange, tgid, served->ancestor);
 }
 

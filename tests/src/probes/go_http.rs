@@ -11,7 +11,7 @@ use probe_wire::layout::Counter;
 use runtime_inspect::facts::elf::ElfFile;
 use runtime_inspect::go::GoBinary;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -372,6 +372,61 @@ pub(super) fn detached(traced: &mut Traced) -> Result<()> {
         before == after,
         "seen although the probes are gone: {before}, then {after}"
     );
+    Ok(())
+}
+
+/// A request that a program is answering, for which it makes one that nobody answers yet.
+struct Waiting {
+    probed: Probed,
+    client: TcpStream,
+    asked: TcpStream,
+}
+
+impl Waiting {
+    fn start(traced: &mut Traced) -> Result<Self> {
+        let probed = Probed::start(traced, Side::Inside)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut client = TcpStream::connect(probed.program.address)?;
+        let path = format!("/call?to={}/", listener.local_addr()?);
+        write!(client, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")?;
+        let (mut asked, _) = listener.accept()?;
+        read_until(&mut asked, b"\r\n\r\n")?;
+        Ok(Waiting { probed, client, asked })
+    }
+
+    /// Lets both come to their ends.
+    fn end(mut self) -> Result<Probed> {
+        self.asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        read_until(&mut self.client, b"200\n")?;
+        Ok(self.probed)
+    }
+}
+
+/// Whatever keeps the end of an exchange from being a span, it is counted.
+pub(super) fn unfinished(traced: &mut Traced) -> Result<()> {
+    let finished = Waiting::start(traced)?.end()?;
+    let spans = traced.take_go(2)?;
+    ensure!(spans.iter().all(|span| span.status == Some(200)), "{spans:#?}");
+    let let_go = Waiting::start(traced)?;
+    traced.probes().remove_target(let_go.probed.program.pid())?;
+    let let_go = let_go.end()?;
+    let counted = traced.counted();
+    ensure!(
+        counted.get(Counter::Seen) == 4 && counted.get(Counter::Unfinished) == 2,
+        "of a process that is traced no longer: {counted:?}"
+    );
+    let_go.get("/hello/1")?;
+    drop(Waiting::start(traced)?);
+    let goes_on = Waiting::start(traced)?;
+    let (_, counted) = traced.finish()?;
+    ensure!(
+        counted.get(Counter::Seen) == 8 && counted.get(Counter::Unfinished) == 6,
+        "of a process that has ended, and of one that goes on: {counted:?}"
+    );
+    goes_on.end()?;
+    finished.get("/hello/1")?;
+    let now = traced.counted();
+    ensure!(now.get(Counter::Seen) == 8, "seen by probes that are gone: {now:?}");
     Ok(())
 }
 

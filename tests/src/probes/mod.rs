@@ -90,4 +90,9 @@ pub static GO_HTTP: &[Case] = &[
         name: "a program whose probes are taken out goes on unseen",
         run: go_http::detached,
     },
+    // Ends with the probes detached.
+    Case {
+        name: "a request that a program has not ended is counted",
+        run: go_http::unfinished,
+    },
 ];
