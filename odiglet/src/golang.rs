@@ -155,28 +155,74 @@ fn attach(elf: ElfFile, file: FileId, pid: u32, probes: &mut Probes) -> Known {
 }
 
 fn flags(plan: &GoHttpPlan, sees_http1: bool, modules: &[Module]) -> u32 {
-    let other_http = modules.iter().any(|module| OTHER_HTTP.contains(&module.path.as_str()));
-    let outside = plan.is_seen_outside() && sees_http1;
-    halves(plan.has_server(), plan.has_client(), outside, other_http)
+    let has_other_http = modules.iter().any(|module| OTHER_HTTP.contains(&module.path.as_str()));
+    Halves::of_net_http(plan, sees_http1).completed(has_other_http).flags()
 }
 
-/// The server of net/http is seen from the kernel side where that can tell it by itself, and else inside, as the client is. The
-/// other half is watched from the kernel side only if something else in the binary may do it: watching has its cost.
-fn halves(server: bool, client: bool, seen_outside: bool, other_http: bool) -> u32 {
-    let outside = !(server || client) || other_http;
-    let half = |inside: bool, go: u32, http1: u32| match (inside, outside) {
-        (true, _) => go,
-        (false, true) => http1,
-        (false, false) => 0,
-    };
-    let watched = if server && seen_outside {
-        Target::HTTP1_SERVER
-    } else {
-        0
-    };
-    watched
-        | half(server, Target::GO_SERVER, Target::HTTP1_SERVER)
-        | half(client, Target::GO_CLIENT, Target::HTTP1_CLIENT)
+/// Who traces one half of a program's HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tracer {
+    Nobody,
+    /// The kernel side, as in any program.
+    Kernel,
+    /// The kernel side, which recognises net/http; probes are added for connections that it cannot read.
+    KernelAndGo,
+    /// Probes in net/http.
+    Probes,
+}
+
+impl Tracer {
+    /// Of [`Target`], where these are the half's flags for net/http and for the kernel side.
+    fn flags(self, go: u32, http1: u32) -> u32 {
+        match self {
+            Tracer::Nobody => 0,
+            Tracer::Kernel => http1,
+            Tracer::KernelAndGo => go | http1,
+            Tracer::Probes => go,
+        }
+    }
+}
+
+/// The requests that a program answers, and those that it makes.
+#[derive(Debug, Clone, Copy)]
+struct Halves {
+    server: Tracer,
+    client: Tracer,
+}
+
+impl Halves {
+    /// What net/http does: its server is left to the kernel side where that recognises it, its client is always probed.
+    fn of_net_http(plan: &GoHttpPlan, sees_http1: bool) -> Self {
+        let server = match (plan.has_server(), plan.is_seen_outside() && sees_http1) {
+            (false, _) => Tracer::Nobody,
+            (true, true) => Tracer::KernelAndGo,
+            (true, false) => Tracer::Probes,
+        };
+        let client = if plan.has_client() {
+            Tracer::Probes
+        } else {
+            Tracer::Nobody
+        };
+        Halves { server, client }
+    }
+
+    /// A half that net/http does not do is watched only if something else in the binary may do it, since watching has its cost.
+    fn completed(self, has_other_http: bool) -> Self {
+        let without_net_http = self.server == Tracer::Nobody && self.client == Tracer::Nobody;
+        let complete = |tracer| match tracer {
+            Tracer::Nobody if has_other_http || without_net_http => Tracer::Kernel,
+            tracer => tracer,
+        };
+        Halves {
+            server: complete(self.server),
+            client: complete(self.client),
+        }
+    }
+
+    fn flags(self) -> u32 {
+        self.server.flags(Target::GO_SERVER, Target::HTTP1_SERVER)
+            | self.client.flags(Target::GO_CLIENT, Target::HTTP1_CLIENT)
+    }
 }
 
 #[cfg(test)]
@@ -185,19 +231,23 @@ mod tests {
 
     #[test]
     fn what_net_http_does_is_traced_as_cheaply_as_can_be_and_the_rest_only_if_something_else_may_do_it() {
-        let check = |server, client, seen_outside, other_http, expected: u32| {
+        use Tracer::{KernelAndGo, Nobody, Probes};
+        let check = |server, client, has_other_http, expected: u32| {
+            let halves = Halves { server, client };
             assert_eq!(
-                halves(server, client, seen_outside, other_http),
+                halves.completed(has_other_http).flags(),
                 expected,
-                "{server} {client} {seen_outside} {other_http}"
+                "{halves:?}, other HTTP: {has_other_http}"
             );
         };
         let go = Target::GO_SERVER | Target::GO_CLIENT;
-        check(true, false, true, false, Target::GO_SERVER | Target::HTTP1_SERVER);
-        check(true, false, false, false, Target::GO_SERVER);
-        check(true, true, true, true, go | Target::HTTP1_SERVER);
-        check(true, true, false, true, go);
-        check(false, true, false, true, Target::GO_CLIENT | Target::HTTP1_SERVER);
-        check(false, false, false, false, Target::HTTP1);
+        check(KernelAndGo, Nobody, false, Target::GO_SERVER | Target::HTTP1_SERVER);
+        check(Probes, Nobody, false, Target::GO_SERVER);
+        check(Probes, Nobody, true, Target::GO_SERVER | Target::HTTP1_CLIENT);
+        check(KernelAndGo, Probes, true, go | Target::HTTP1_SERVER);
+        check(Probes, Probes, true, go);
+        check(Nobody, Probes, true, Target::GO_CLIENT | Target::HTTP1_SERVER);
+        check(Nobody, Probes, false, Target::GO_CLIENT);
+        check(Nobody, Nobody, false, Target::HTTP1);
     }
 }

@@ -3,7 +3,7 @@
 use crate::support::servers::build_go;
 use crate::support::{Program, Span, Traced, account, binary, check_account, free_port, in_file, until};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -16,8 +16,13 @@ fn start(release: &str, options: &[&str]) -> Traced {
     start_with(release, options, &[])
 }
 
-/// With variables in the server's environment.
+/// With variables in the server's environment, which makes it one with TLS.
 fn start_with(release: &str, options: &[&str], environment: &[&str]) -> Traced {
+    start_at(release, options, environment, &[])
+}
+
+/// The same, with addresses at which it listens beside the one that is asked.
+fn start_at(release: &str, options: &[&str], environment: &[&str], others: &[&str]) -> Traced {
     let folder = TempDir::new().unwrap();
     build_go("nethttp", release, "-s -w", &folder.path().join("nethttp"));
     let port = free_port();
@@ -31,6 +36,7 @@ fn start_with(release: &str, options: &[&str], environment: &[&str]) -> Traced {
     let mut server = vec!["env", patterns, "GODEBUG=httpmuxgo121=0"];
     server.extend(environment);
     server.extend(["./nethttp", &address]);
+    server.extend(others);
     let mut traced = Traced::start(folder, options, &server, port);
     if !environment.is_empty() {
         traced.scheme = "https";
@@ -186,6 +192,65 @@ fn a_server_with_tls_is_traced_from_within() {
     assert_eq!(hello.get("url.scheme"), "https", "{hello:#?}");
     assert_eq!(hello.get("http.response.status_code"), "200", "{hello:#?}");
     assert_eq!(only(&spans, "/echo").get("http.response.body.size"), "3");
+}
+
+#[test]
+fn what_a_server_with_tls_has_in_progress_at_the_end_is_counted() {
+    let traced = start_with("local", &[], &["TLS=1"]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = format!("/call?to={}/", silent.local_addr().unwrap());
+    let mut curl = Command::new(&traced.curl)
+        .args(["--silent", "--insecure", "--output", "/dev/null"])
+        .arg(format!("https://127.0.0.1:{}{path}", traced.port))
+        .spawn()
+        .unwrap();
+    // The server waits for an answer, and so does curl for the server's.
+    let (asked, _) = silent.accept().unwrap();
+    let (spans, log) = traced.finish();
+    drop(asked);
+    curl.wait().unwrap();
+    check_account(&log);
+    assert_eq!(account(&log, "unfinished"), 2, "{log}");
+    let spans = measured(spans);
+    assert!(spans.is_empty(), "{spans:#?}");
+}
+
+#[test]
+fn a_server_with_tls_that_wraps_its_plain_connections_has_one_span_for_each_request() {
+    for layers in ["LAYERS=eee", "LAYERS=h", "LAYERS=s"] {
+        eprintln!("{layers}");
+        check_plain_beside_tls(layers);
+    }
+}
+
+/// Requests on both listeners, when the server is seen from both sides.
+fn check_plain_beside_tls(layers: &str) {
+    let plain = free_port();
+    let traced = start_at("local", &[], &["TLS=1", layers], &[&format!("127.0.0.1:{plain}")]);
+    traced.curl(&["--insecure"], "/hello/tls");
+    let kept = format!("http://127.0.0.1:{plain}/hello/[1-3]");
+    let output = Command::new(&traced.curl)
+        .args(["--silent", "--show-error", "--fail", "--output", "/dev/null", &kept])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    until("four spans", || {
+        (measured(in_file(&traced.file)).len() >= 4).then_some(())
+    });
+    let (spans, log) = traced.finish();
+    check_account(&log);
+    let spans = measured(spans);
+    assert_eq!(spans.len(), 4, "{layers}: {spans:#?}");
+    for (path, scheme) in [
+        ("/hello/tls", "https"),
+        ("/hello/1", "http"),
+        ("/hello/2", "http"),
+        ("/hello/3", "http"),
+    ] {
+        let span = only(&spans, path);
+        assert_eq!(span.name, "GET /hello/{id}", "{layers}: {span:#?}");
+        assert_eq!(span.get("url.scheme"), scheme, "{layers}: {span:#?}");
+    }
 }
 
 #[test]

@@ -7,39 +7,26 @@
 
 #include "parent.h"
 
-/* Returns false if there was no room to remember the request. */
-static __always_inline bool go_client_remember(__u64 key, __u64 request)
-{
-	struct go_exchange *exchange = go_claim(key);
-
-	if (!exchange)
-		return false;
-	exchange->start_ns = bpf_ktime_get_ns();
-	exchange->request = request;
-	exchange->response = 0;
-	exchange->socket = 0;
-	exchange->span_id = 0;
-	exchange->parent_span_id = 0;
-	return true;
-}
-
 /* net/http.(*Transport).roundTrip(transport, request) */
 static __always_inline void go_client_begins(struct pt_regs *ctx)
 {
 	struct go_binary *binary = go_current_binary(ctx);
 	__u32 tgid = current_pid_tgid() >> 32;
 	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
+	struct go_exchange *exchange;
 	struct go_scratch *scratch;
 	__u64 goid, key;
 
-	if (!binary || !target || !(target->flags & TARGET_GO_CLIENT))
+	if (!binary || !go_may_begin(target, TARGET_GO_CLIENT))
 		return;
 	goid = go_current_goid(GO_G(ctx), binary);
 	key = go_key(tgid, goid) ^ GO_CLIENT_SALT;
-	if (!go_client_remember(key, GO_ARG2(ctx))) {
+	exchange = go_begin(key, tgid, 0, bpf_ktime_get_ns());
+	if (!exchange) {
 		go_drop(COUNTER_STATE_FULL);
 		return;
 	}
+	exchange->request = GO_ARG2(ctx);
 	/* Without spans of the server nobody would ever see the parent. */
 	if (!(target->flags & TARGET_GO_SERVER))
 		return;
@@ -126,8 +113,11 @@ static __always_inline void go_client_emit(const struct go_exchange *exchange, c
 	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
 	struct go_scratch *scratch;
 
-	if (!target || !(target->flags & TARGET_GO_CLIENT))
+	/* It was traced when the exchange began. */
+	if (!target || !(target->flags & TARGET_GO_CLIENT)) {
+		go_drop(COUNTER_UNFINISHED);
 		return;
+	}
 	scratch = go_scratch_take();
 	if (!scratch) {
 		go_drop(COUNTER_STATE_FULL);

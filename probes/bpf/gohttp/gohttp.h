@@ -7,6 +7,7 @@
 #define ODIGOS_GOHTTP_H
 
 #include "client.h"
+#include "flush.h"
 #include "server.h"
 
 /* Entry of serverHandler.ServeHTTP. */

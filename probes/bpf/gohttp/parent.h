@@ -209,7 +209,8 @@ static __always_inline void go_join_parent(struct go_scratch *scratch, __u64 cli
 		socket = parent->socket;
 		x = find_exchange(socket);
 		client = go_find(client_key);
-		if (x && client)
+		/* A goroutine that has read a request, as a proxy's or an event loop's does, need not be the one that serves it. */
+		if (x && x->go.conn && client)
 			go_join_outside(x, client);
 		return;
 	}

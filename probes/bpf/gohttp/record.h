@@ -68,11 +68,4 @@ static __always_inline void go_send_record(struct go_scratch *scratch)
 	     __builtin_offsetof(struct go_http_record, data) + (scratch->used & (GO_HTTP_DATA - 1)));
 }
 
-/* A span that ended but cannot be told. */
-static __always_inline void go_drop(enum counter why)
-{
-	count(COUNTER_SEEN);
-	count(why);
-}
-
 #endif

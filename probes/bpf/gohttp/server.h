@@ -9,44 +9,34 @@
 #ifndef ODIGOS_GOHTTP_SERVER_H
 #define ODIGOS_GOHTTP_SERVER_H
 
+#include "outside.h"
 #include "record.h"
-
-/* The kernel side follows the request that this goroutine serves (serving.h). */
-static __always_inline bool go_is_seen_outside(__u64 key)
-{
-	struct go_exchange *exchange = go_find(key);
-
-	return exchange && exchange->socket;
-}
 
 /* net/http.serverHandler.ServeHTTP(server, (writer's type, writer), request) */
 static __always_inline void go_server_begins(struct pt_regs *ctx)
 {
 	struct go_binary *binary = go_current_binary(ctx);
 	__u32 tgid = current_pid_tgid() >> 32;
+	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
 	struct go_exchange *exchange;
 	__u64 key, context, major = 0;
 
-	if (!binary)
+	if (!binary || !go_may_begin(target, TARGET_GO_SERVER))
 		return;
 	/* HTTP/2 enters the same way, and leaves by another. */
 	bpf_probe_read_user(&major, 8, &((struct go_request *)GO_ARG4(ctx))->proto_major);
 	if (major != 1)
 		return;
 	key = go_key(tgid, go_current_goid(GO_G(ctx), binary));
-	if (go_is_seen_outside(key))
+	if (go_is_seen_outside(key, tgid, GO_ARG3(ctx), GO_ARG4(ctx), binary))
 		return;
-	exchange = go_claim(key);
+	exchange = go_begin(key, tgid, 0, bpf_ktime_get_ns());
 	if (!exchange) {
 		go_drop(COUNTER_STATE_FULL);
 		return;
 	}
-	exchange->start_ns = bpf_ktime_get_ns();
 	exchange->request = GO_ARG4(ctx);
 	exchange->response = GO_ARG3(ctx);
-	exchange->socket = 0;
-	exchange->span_id = 0;
-	exchange->parent_span_id = 0;
 	if (binary->flags & GO_BINARY_HAS_CLIENT && binary->request_ctx != GO_OFFSET_UNKNOWN &&
 	    !bpf_probe_read_user(&context, 8, (void *)(exchange->request + binary->request_ctx + 8)))
 		go_remember_context(exchange, tgid, context);
@@ -138,8 +128,11 @@ static __always_inline void go_server_emit(const struct go_exchange *exchange, c
 	struct target *target = bpf_map_lookup_elem(&targets, &tgid);
 	struct go_scratch *scratch;
 
-	if (!target || !(target->flags & TARGET_GO_SERVER))
+	/* It was traced when the exchange began. */
+	if (!target || !(target->flags & TARGET_GO_SERVER)) {
+		go_drop(COUNTER_UNFINISHED);
 		return;
+	}
 	scratch = go_scratch_take();
 	if (!scratch) {
 		go_drop(COUNTER_STATE_FULL);
@@ -168,9 +161,11 @@ static __always_inline void go_server_ends(struct pt_regs *ctx, __u64 response, 
 	exchange = go_find(go_key(tgid, go_current_goid(GO_G(ctx), binary)));
 	if (!exchange || exchange->socket)
 		return;
-	/* A goroutine that has begun and never ended another kind of exchange. */
+	/* Otherwise the goroutine has begun another exchange, and never ended it. */
 	if (!response || exchange->response == response)
 		go_server_emit(exchange, binary, tgid, flags);
+	else
+		go_drop(COUNTER_UNFINISHED);
 	go_release(exchange);
 }
 

@@ -12,14 +12,14 @@
 
 #include "state.h"
 
-/* What the kernel side keeps of a connection that net/http serves; all 0 if it is none. */
+/* What the kernel side keeps of a connection that net/http serves, or may serve; all 0 if it is none. */
 struct go_served {
-	/* Of the goroutine of (*conn).serve. */
+	/* Of the goroutine of (*conn).serve; while `conn` is 0, of the one that has read the request. */
 	__u64 key;
-	/* *conn */
+	/* *conn; 0 while it is not known that net/http serves the connection. */
 	__u64 conn;
-	/* The connection's local address: contexts of its requests descend from one that holds it. */
-	__u64 local_address;
+	/* Contexts of its requests descend from one that holds this, the connection's local address, or is at this address. */
+	__u64 ancestor;
 };
 
 /* conn.rwc, of the interface net.Conn */
@@ -28,6 +28,8 @@ struct go_served {
 #define GO_SYSFD 16
 /* The pattern of a route that is kept. */
 #define GO_ROUTE 256
+/* How often a connection may be wrapped and still be recognised. */
+#define GO_LAYERS 4
 
 static __always_inline __u64 go_read8(__u64 at)
 {
@@ -40,21 +42,34 @@ static __always_inline __u64 go_read8(__u64 at)
 /* The *net.netFD behind a net.Conn that is a *net.TCPConn, if its descriptor is `fd`. */
 static __always_inline __u64 go_netfd(__u64 tcp_conn, __u64 fd)
 {
-	__u64 netfd = tcp_conn ? go_read8(tcp_conn) : 0;
+	__u64 netfd = go_read8(tcp_conn);
 
 	return netfd && go_read8(netfd + GO_SYSFD) == fd ? netfd : 0;
 }
 
-/* Listeners that limit or look wrap each connection in a struct that begins with it: one such layer is taken off. */
-static __always_inline __u64 go_netfd_of_conn(__u64 conn, __u64 fd)
+/* What the struct of a connection wraps: listeners that limit or look put each connection into one that begins with it. */
+static __always_inline __u64 go_unwrap(__u64 layer)
 {
-	__u64 wrapped = go_read8(conn + GO_CONN_RWC + 8);
-	__u64 netfd = go_netfd(wrapped, fd);
-
-	return netfd || !wrapped ? netfd : go_netfd(go_read8(wrapped + 8), fd);
+	return go_read8(layer + 8);
 }
 
-/* `g` is the goroutine that makes the system call on `fd` with the stack pointer `sp`. False if it is not (*conn).serve's. */
+static __always_inline __u64 go_netfd_of_conn(__u64 conn, __u64 fd)
+{
+	__u64 layer = go_read8(conn + GO_CONN_RWC + 8), netfd;
+
+	for (int depth = 0; depth <= GO_LAYERS && layer; depth++) {
+		netfd = go_netfd(layer, fd);
+		if (netfd)
+			return netfd;
+		layer = go_unwrap(layer);
+	}
+	return 0;
+}
+
+/*
+ * `g` is the goroutine that makes the system call on `fd` with the stack pointer `sp`; false if it is none. Where it is not
+ * seen to be the one of (*conn).serve, only its key is set.
+ */
 static __always_inline bool go_recognise(struct go_served *served, const struct go_binary *binary, __u32 tgid, __u64 g,
 					 __u64 sp, __u64 fd)
 {
@@ -65,14 +80,16 @@ static __always_inline bool go_recognise(struct go_served *served, const struct 
 
 	if (bpf_probe_read_user(&stack, sizeof(stack), (void *)g) || sp < stack.low || sp >= stack.high)
 		return false;
+	if (bpf_probe_read_user(&goid, sizeof(goid), (void *)(g + binary->g_goid)))
+		return false;
+	served->key = go_key(tgid, goid);
 	conn = go_read8(stack.high - binary->conn_slot);
 	netfd = conn ? go_netfd_of_conn(conn, fd) : 0;
-	if (!netfd || bpf_probe_read_user(&goid, sizeof(goid), (void *)(g + binary->g_goid)))
-		return false;
+	if (!netfd)
+		return true;
 	served->conn = conn;
-	served->key = go_key(tgid, goid);
 	if (binary->netfd_laddr != GO_OFFSET_UNKNOWN)
-		served->local_address = go_read8(netfd + binary->netfd_laddr + 8);
+		served->ancestor = go_read8(netfd + binary->netfd_laddr + 8);
 	return true;
 }
 
@@ -80,18 +97,10 @@ static __always_inline bool go_recognise(struct go_served *served, const struct 
 static __always_inline void go_serves(const struct go_served *served, __u64 socket, const struct go_binary *binary,
 				      __u32 tgid, __u64 now)
 {
-	struct go_exchange *exchange = go_claim(served->key);
+	struct go_exchange *exchange = go_begin(served->key, tgid, socket, now);
 
-	if (!exchange)
-		return;
-	exchange->start_ns = now;
-	exchange->socket = socket;
-	exchange->request = 0;
-	exchange->response = 0;
-	exchange->span_id = 0;
-	exchange->parent_span_id = 0;
-	if (binary->flags & GO_BINARY_HAS_CLIENT && served->local_address)
-		go_remember_context(exchange, tgid, served->local_address);
+	if (exchange && binary->flags & GO_BINARY_HAS_CLIENT && served->ancestor)
+		go_remember_context(exchange, tgid, served->ancestor);
 }
 
 static __always_inline void go_served(const struct go_served *served, __u64 socket)

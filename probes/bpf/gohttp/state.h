@@ -4,7 +4,7 @@
  *
  * Tables of the kind that processors use for their caches: an array of sets with a few ways each. An array is looked up
  * by inlined instructions, a hash map by a call, a hash and a lock; and nothing is ever allocated. A set that is full
- * gives up its oldest way, so what programs leave behind when they die goes away by itself.
+ * gives up its oldest way, so what programs leave behind when they die goes away by itself, and is counted then or at the end.
  */
 #ifndef ODIGOS_GOHTTP_STATE_H
 #define ODIGOS_GOHTTP_STATE_H
@@ -29,6 +29,9 @@ struct go_exchange {
 	__u64 response;
 	/* The key of the exchange of the kernel side that stands for it, where that side sees the server; else 0. */
 	__u64 socket;
+	/* The process. */
+	__u32 tgid;
+	__u32 reserved;
 	/* Chosen when another span first refers to this one: valid once the span id is not 0. */
 	__u8 trace_id[16];
 	__u64 span_id;
@@ -188,13 +191,21 @@ static __always_inline void go_remember_context(struct go_exchange *exchange, __
 	slot->key = key;
 }
 
+/* A span that is seen, and that nobody will see. */
+static __always_inline void go_drop(enum counter why)
+{
+	count(COUNTER_SEEN);
+	count(why);
+}
+
 /* Takes the way that has waited longest. What was in progress there is lost, and counted. */
 static __noinline struct go_exchange *go_evict(__u64 key)
 {
 	__u32 index = go_set_of(key);
 	struct go_exchange_set *set = bpf_map_lookup_elem(&go_exchanges, &index);
 	struct go_exchange *oldest;
-	__u64 held;
+	__u64 held, socket;
+	__u32 tgid;
 
 	if (!set)
 		return 0;
@@ -205,26 +216,27 @@ static __noinline struct go_exchange *go_evict(__u64 key)
 			oldest = &set->ways[way];
 	}
 	held = oldest->key;
+	socket = oldest->socket;
+	tgid = oldest->tgid;
 	if (__sync_val_compare_and_swap(&oldest->key, held, key) != held)
 		return 0;
 	/* The kernel side's own is not lost; only requests made meanwhile do not find it. */
-	if (!oldest->socket) {
-		count(COUNTER_SEEN);
-		count(COUNTER_STATE_FULL);
-	}
+	if (socket)
+		return oldest;
+	/* One whose process has ended, or is traced no longer, would have had no end with more room either. */
+	if (bpf_map_lookup_elem(&targets, &tgid))
+		go_drop(COUNTER_STATE_FULL);
+	else
+		go_drop(COUNTER_UNFINISHED);
 	return oldest;
 }
 
-/* The way of this key, free ways first; 0 if another CPU was faster in a full set. */
+/* A way for a key that has none, free ways first; 0 if another CPU was faster in a full set. */
 static __always_inline struct go_exchange *go_claim(__u64 key)
 {
-	struct go_exchange *found = go_find(key);
 	__u32 index = go_set_of(key);
-	struct go_exchange_set *set;
+	struct go_exchange_set *set = bpf_map_lookup_elem(&go_exchanges, &index);
 
-	if (found)
-		return found;
-	set = bpf_map_lookup_elem(&go_exchanges, &index);
 	if (!set)
 		return 0;
 #pragma unroll
@@ -233,6 +245,28 @@ static __always_inline struct go_exchange *go_claim(__u64 key)
 			return &set->ways[way];
 	}
 	return go_evict(key);
+}
+
+/* The way of an exchange that begins. `socket` is 0 where a probe saw it; 0 is returned if there is no room. */
+static __always_inline struct go_exchange *go_begin(__u64 key, __u32 tgid, __u64 socket, __u64 now)
+{
+	struct go_exchange *exchange = go_find(key);
+
+	/* The goroutine has begun one before, of which a probe has not seen the end. */
+	if (exchange && !exchange->socket && !socket)
+		go_drop(COUNTER_UNFINISHED);
+	if (!exchange)
+		exchange = go_claim(key);
+	if (!exchange)
+		return 0;
+	exchange->start_ns = now;
+	exchange->request = 0;
+	exchange->response = 0;
+	exchange->socket = socket;
+	exchange->tgid = tgid;
+	exchange->span_id = 0;
+	exchange->parent_span_id = 0;
+	return exchange;
 }
 
 static __always_inline void go_release(struct go_exchange *exchange)
@@ -274,6 +308,12 @@ static __always_inline void go_scratch_return(struct go_scratch *scratch)
 {
 	if (!bpf_ksym_exists(bpf_preempt_disable))
 		*(volatile __u32 *)&scratch->busy = 0;
+}
+
+/* Whether exchanges of this side, one of TARGET_GO_SERVER and TARGET_GO_CLIENT, may begin in a process. */
+static __always_inline bool go_may_begin(const struct target *target, __u32 side)
+{
+	return target && (target->flags & (side | TARGET_GO_FINISH)) == side;
 }
 
 static __always_inline struct go_binary *go_current_binary(void *ctx)

@@ -113,24 +113,42 @@ static __always_inline void serve(struct exchange *x, __u64 key, __u64 thread_id
 	thread->serving = key;
 }
 
-/* The goroutine that reads the request serves it: what it does meanwhile belongs to the exchange, and the route is its. */
+/* Finds out which goroutine reads the request, and whether that is net/http's. */
+static __always_inline void recognise_goroutine(struct exchange *x, const struct go_binary *binary, __u32 tgid)
+{
+	const struct pt_regs___saved *regs = saved_registers();
+	struct go_served reader = {};
+
+	if (!go_recognise(&reader, binary, tgid, GOROUTINE(regs), STACK_POINTER(regs), ARG1(regs)))
+		return;
+	/* Meanwhile a probe may have told who serves (outside.h). */
+	if (x->go.conn)
+		return;
+	if (x->go.key && x->go.key != reader.key)
+		go_served(&x->go, x->key);
+	x->go = reader;
+}
+
+/*
+ * The goroutine that reads the request serves it, if it is net/http's: what it does meanwhile belongs to the exchange, and the
+ * route is its. Where that cannot be seen, it is noted all the same, for the probes of a server that is probed too.
+ */
 int http1_serve_by_goroutine(struct exchange *x) GLOBAL;
 int http1_serve_by_goroutine(struct exchange *x)
 {
 	const struct go_binary *binary = x ? served_binary(x) : NULL;
-	const struct pt_regs___saved *regs;
 	__u32 tgid;
 
 	if (!binary || binary->conn_slot == GO_OFFSET_UNKNOWN)
 		return 0;
 	tgid = x->record.header.pid;
-	if (!x->go.key) {
-		regs = saved_registers();
-		/* While the goroutine of a request works, another may read the first byte of the next. */
-		if (!go_recognise(&x->go, binary, tgid, GOROUTINE(regs), STACK_POINTER(regs), ARG1(regs)))
-			return 0;
-	}
-	x->record.header.flags |= FLAG_GO;
+	/* Known once, it stays: while it works, another goroutine may read the first byte of the next request. */
+	if (!x->go.conn)
+		recognise_goroutine(x, binary, tgid);
+	if (!x->go.key)
+		return 0;
+	if (x->go.conn)
+		x->record.header.flags |= FLAG_GO;
 	go_serves(&x->go, x->key, binary, tgid, x->record.header.start_ns);
 	return 0;
 }

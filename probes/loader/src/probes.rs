@@ -34,6 +34,8 @@ impl Target {
     pub const HTTP1_FINISH: u32 = 1 << 4;
     /// The kernel side has told that the process serves connections that it cannot read.
     pub const TOLD_INSIDE: u32 = 1 << 5;
+    /// Exchanges that probes in a Go program have seen begin are followed to their end, though none begins any more.
+    pub const GO_FINISH: u32 = 1 << 6;
     /// Both sides of HTTP/1, from the kernel side.
     pub const HTTP1: u32 = Self::HTTP1_SERVER | Self::HTTP1_CLIENT;
 
@@ -262,13 +264,14 @@ impl Probes {
         self.links.retain(|(group, _)| *group != Group::Process);
         self.forget_ports()?;
         for (pid, target) in self.targets()? {
-            let flags = target.flags & !Target::HTTP1 | Target::HTTP1_FINISH;
+            let flags = target.flags & !Target::HTTP1 | Target::HTTP1_FINISH | Target::GO_FINISH;
             self.set_target(pid, Target { flags, ..target })?;
         }
         self.run("http1_flush_last")?;
         self.links.clear();
         self.binaries.clear();
-        Ok(())
+        // Only now has no probe of a program anything left to end.
+        self.run("go_http_flush_last")
     }
 
     fn run(&self, name: &'static str) -> Result<(), AttachError> {

@@ -110,6 +110,7 @@ pub static PROGRAMS: &[Program] = &[
     program("go_http_return", Group::GoHttp, Facility::Uprobes),
     program("http1_flush", Group::OnDemand, Facility::Ring),
     program("http1_flush_last", Group::OnDemand, Facility::Ring),
+    program("go_http_flush_last", Group::OnDemand, Facility::Ring),
 ];
 
 /// The entry of a program by its name.

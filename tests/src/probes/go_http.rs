@@ -11,7 +11,7 @@ use probe_wire::layout::Counter;
 use runtime_inspect::facts::elf::ElfFile;
 use runtime_inspect::go::GoBinary;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -27,13 +27,24 @@ struct Probed {
 enum Side {
     Inside,
     Outside,
+    /// From the kernel side, and probed since it has shown TLS.
+    Both,
 }
 
 impl Probed {
     /// From here on only the sample is traced, and not this process, which is its client.
     fn start(traced: &mut Traced, side: Side) -> Result<Self> {
+        Probed::start_wrapping(traced, side, "")
+    }
+
+    /// The same, with its connections wrapped as these letters say.
+    fn start_wrapping(traced: &mut Traced, side: Side, layers: &str) -> Result<Self> {
         // So the module's old version does not turn patterns off.
-        let environment = [("PATTERNS", "wildcards"), ("GODEBUG", "httpmuxgo121=0")];
+        let environment = [
+            ("PATTERNS", "wildcards"),
+            ("GODEBUG", "httpmuxgo121=0"),
+            ("LAYERS", layers),
+        ];
         let program = Program::start(&GO_HTTP, &["127.0.0.1:0"], &environment)?;
         traced.probes().remove_target(std::process::id())?;
         let binary = GoBinary::open(ElfFile::open(GO_HTTP.path())?)?;
@@ -45,15 +56,15 @@ impl Probed {
             inode: identity.inode,
         };
         let slot = traced.probes().attach_go(binary.elf().descriptor(), file, &plan)?;
+        if side != Side::Outside {
+            traced
+                .probes()
+                .attach_go_server(slot, binary.elf().descriptor(), &plan)?;
+        }
         let go = Target::GO_SERVER | Target::GO_CLIENT;
         let flags = match side {
-            Side::Outside => go | Target::HTTP1_SERVER,
-            Side::Inside => {
-                traced
-                    .probes()
-                    .attach_go_server(slot, binary.elf().descriptor(), &plan)?;
-                go
-            }
+            Side::Inside => go,
+            Side::Outside | Side::Both => go | Target::HTTP1_SERVER,
         };
         traced.trace_go(program.pid(), flags, slot)?;
         Ok(Probed { program, slot })
@@ -181,6 +192,53 @@ pub(super) fn servers_from_outside(traced: &mut Traced) -> Result<()> {
     Ok(())
 }
 
+/// The kernel side alone takes some layers off; where it cannot, the probes in the program tell it who serves.
+pub(super) fn wrapped_connections(traced: &mut Traced) -> Result<()> {
+    // More layers than are taken off, one that hides what it wraps, and requests that another goroutine has read.
+    for (side, layers) in [
+        (Side::Outside, "eeee"),
+        (Side::Both, ""),
+        (Side::Both, "eee"),
+        (Side::Both, "eeeeee"),
+        (Side::Both, "h"),
+        (Side::Both, "s"),
+        (Side::Both, "ees"),
+    ] {
+        wrapped_connection(traced, side, layers).with_context(|| format!("{side:?}, wrapped as {layers:?}"))?;
+    }
+    Ok(())
+}
+
+fn wrapped_connection(traced: &mut Traced, side: Side, layers: &str) -> Result<()> {
+    let probed = Probed::start_wrapping(traced, side, layers)?;
+    let mut stream = TcpStream::connect(probed.program.address)?;
+    for number in 0..3 {
+        let path = format!("/hello/{number}");
+        ask_on(&mut stream, &path, "")?;
+        let span = traced.take(1)?.pop().context("no span")?;
+        check_outside(&span, &path, 200, &probed)?;
+        ensure!(span.pattern == "GET /hello/{id}", "{span:#?}");
+    }
+    // The pool's goroutine has only the context, of the connection's first request and of a later one.
+    let mut stream = TcpStream::connect(probed.program.address)?;
+    for number in 0..2 {
+        let path = format!("/call/pool?to={}/hello/{number}", probed.program.address);
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")?;
+        read_until(&mut stream, b"200\n")?;
+        let (servers, clients) = (traced.take(2)?, traced.take_go(1)?);
+        let served = servers.iter().find(|span| span.request.contains("/call"));
+        let served = served.with_context(|| format!("no span of the call: {servers:#?}"))?;
+        ensure!(
+            is_child(&clients[0].span, &served.span),
+            "{clients:#?} is no child of {served:#?}"
+        );
+    }
+    // What a probe saw would have been reported before the answer was sent.
+    traced.take_go(0)?;
+    traced.probes().detach_go(probed.slot);
+    Ok(())
+}
+
 fn check_outside(span: &Span, path: &str, status: u16, probed: &Probed) -> Result<()> {
     let agrees = span.request.starts_with(&format!("GET {path} HTTP/1.1\r\n"))
         && span.status == Some(status)
@@ -196,24 +254,34 @@ fn check_outside(span: &Span, path: &str, status: u16, probed: &Probed) -> Resul
 fn kept_connection(traced: &mut Traced, probed: &Probed) -> Result<()> {
     let mut stream = TcpStream::connect(probed.program.address)?;
     for number in 0..3 {
-        let request = format!("GET /hello/{number} HTTP/1.1\r\nHost: test\r\ntraceparent: {TRACEPARENT}\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"hello\n") {
-            let mut piece = [0; 4096];
-            let read = stream.read(&mut piece)?;
-            ensure!(
-                read > 0,
-                "the connection ended after {:?}",
-                String::from_utf8_lossy(&answer)
-            );
-            answer.extend_from_slice(&piece[..read]);
-        }
+        let traceparent = format!("traceparent: {TRACEPARENT}\r\n");
+        ask_on(&mut stream, &format!("/hello/{number}"), &traceparent)?;
         let span = only(traced)?;
         ensure!(
             span.target == format!("/hello/{number}") && span.traceparent == TRACEPARENT,
             "{span:#?}"
         );
+    }
+    Ok(())
+}
+
+/// Makes a request over a connection that lasts; its answer must be "hello".
+fn ask_on(stream: &mut TcpStream, path: &str, headers: &str) -> Result<()> {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n")?;
+    read_until(stream, b"hello\n")
+}
+
+fn read_until(stream: &mut TcpStream, end: &[u8]) -> Result<()> {
+    let mut answer = Vec::new();
+    while !answer.ends_with(end) {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece)?;
+        ensure!(
+            read > 0,
+            "the connection ended after {:?}",
+            String::from_utf8_lossy(&answer)
+        );
+        answer.extend_from_slice(&piece[..read]);
     }
     Ok(())
 }
@@ -304,6 +372,61 @@ pub(super) fn detached(traced: &mut Traced) -> Result<()> {
         before == after,
         "seen although the probes are gone: {before}, then {after}"
     );
+    Ok(())
+}
+
+/// A request that a program is answering, for which it makes one that nobody answers yet.
+struct Waiting {
+    probed: Probed,
+    client: TcpStream,
+    asked: TcpStream,
+}
+
+impl Waiting {
+    fn start(traced: &mut Traced) -> Result<Self> {
+        let probed = Probed::start(traced, Side::Inside)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut client = TcpStream::connect(probed.program.address)?;
+        let path = format!("/call?to={}/", listener.local_addr()?);
+        write!(client, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")?;
+        let (mut asked, _) = listener.accept()?;
+        read_until(&mut asked, b"\r\n\r\n")?;
+        Ok(Waiting { probed, client, asked })
+    }
+
+    /// Lets both come to their ends.
+    fn end(mut self) -> Result<Probed> {
+        self.asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+        read_until(&mut self.client, b"200\n")?;
+        Ok(self.probed)
+    }
+}
+
+/// Whatever keeps the end of an exchange from being a span, it is counted.
+pub(super) fn unfinished(traced: &mut Traced) -> Result<()> {
+    let finished = Waiting::start(traced)?.end()?;
+    let spans = traced.take_go(2)?;
+    ensure!(spans.iter().all(|span| span.status == Some(200)), "{spans:#?}");
+    let let_go = Waiting::start(traced)?;
+    traced.probes().remove_target(let_go.probed.program.pid())?;
+    let let_go = let_go.end()?;
+    let counted = traced.counted();
+    ensure!(
+        counted.get(Counter::Seen) == 4 && counted.get(Counter::Unfinished) == 2,
+        "of a process that is traced no longer: {counted:?}"
+    );
+    let_go.get("/hello/1")?;
+    drop(Waiting::start(traced)?);
+    let goes_on = Waiting::start(traced)?;
+    let (_, counted) = traced.finish()?;
+    ensure!(
+        counted.get(Counter::Seen) == 8 && counted.get(Counter::Unfinished) == 6,
+        "of a process that has ended, and of one that goes on: {counted:?}"
+    );
+    goes_on.end()?;
+    finished.get("/hello/1")?;
+    let now = traced.counted();
+    ensure!(now.get(Counter::Seen) == 8, "seen by probes that are gone: {now:?}");
     Ok(())
 }
 

@@ -75,6 +75,10 @@ pub static GO_HTTP: &[Case] = &[
         run: go_http::servers_from_outside,
     },
     Case {
+        name: "a server that is seen from both sides has one span for a request",
+        run: go_http::wrapped_connections,
+    },
+    Case {
         name: "each request to a stripped server has its span",
         run: go_http::servers,
     },
@@ -85,5 +89,10 @@ pub static GO_HTTP: &[Case] = &[
     Case {
         name: "a program whose probes are taken out goes on unseen",
         run: go_http::detached,
+    },
+    // Ends with the probes detached.
+    Case {
+        name: "a request that a program has not ended is counted",
+        run: go_http::unfinished,
     },
 ];

@@ -99,6 +99,8 @@ enum target_flag {
 	TARGET_HTTP1_FINISH = 1 << 4,
 	/* PROCESS_SERVES_INSIDE has been told. */
 	TARGET_TOLD_INSIDE = 1 << 5,
+	/* Exchanges that probes in a Go program have seen begin are followed to their end, though none begins any more. */
+	TARGET_GO_FINISH = 1 << 6,
 };
 
 /* A target with none of these costs its process nothing beyond the look-up. */

@@ -1,5 +1,6 @@
 // A server and client of net/http for the tests: each path is one way in which programs use it. It listens where its
 // argument says, on a TCP address or the path of a Unix socket, with TLS if the variable of that name is set, and prints "ready".
+// If there is a second address, it listens there too, without TLS. Connections without TLS are wrapped as LAYERS says.
 package main
 
 import (
@@ -119,23 +120,89 @@ func routes(jobs chan<- job) http.Handler {
 	return mux
 }
 
-func main() {
+// A connection in a struct that begins with it.
+type embedding struct{ net.Conn }
+
+// A connection in a struct that begins with something else.
+type hiding struct {
+	reads int
+	net.Conn
+}
+
+// A connection of which a part has been read already.
+type sniffed struct {
+	net.Conn
+	first []byte
+}
+
+func (s *sniffed) Read(p []byte) (int, error) {
+	if len(s.first) == 0 {
+		return s.Conn.Read(p)
+	}
+	n := copy(p, s.first)
+	s.first = s.first[n:]
+	return n, nil
+}
+
+// Wraps each connection once for each letter, the innermost first; "s" reads what comes first, on the goroutine that accepts.
+type layering struct {
+	net.Listener
+	layers string
+}
+
+func (l *layering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	for _, layer := range l.layers {
+		switch layer {
+		case 'e':
+			conn = &embedding{conn}
+		case 'h':
+			conn = &hiding{Conn: conn}
+		case 's':
+			first := make([]byte, 4096)
+			n, _ := conn.Read(first)
+			conn = &sniffed{conn, first[:n]}
+		}
+	}
+	return conn, nil
+}
+
+func servePlain(listener net.Listener, handler http.Handler) {
+	if layers := os.Getenv("LAYERS"); layers != "" {
+		listener = &layering{listener, layers}
+	}
+	fmt.Fprintln(os.Stderr, http.Serve(listener, handler))
+}
+
+func listen(address string) net.Listener {
 	network := "tcp"
-	if strings.HasPrefix(os.Args[1], "/") {
+	if strings.HasPrefix(address, "/") {
 		network = "unix"
 	}
-	listener, err := net.Listen(network, os.Args[1])
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	return listener
+}
+
+func main() {
+	handler := routes(startPool())
+	listener := listen(os.Args[1])
+	if len(os.Args) > 2 {
+		go servePlain(listen(os.Args[2]), handler)
+	}
 	fmt.Println("ready", listener.Addr())
 	if os.Getenv("TLS") != "" {
 		// It brings a certificate.
-		server := httptest.NewUnstartedServer(routes(startPool()))
+		server := httptest.NewUnstartedServer(handler)
 		server.Listener = listener
 		server.StartTLS()
 		select {}
 	}
-	fmt.Fprintln(os.Stderr, http.Serve(listener, routes(startPool())))
+	servePlain(listener, handler)
 }
