@@ -220,24 +220,49 @@ impl Processes {
         }
     }
 
+    fn admits(&self, pid: u32, description: &Description, ports: &BTreeSet<u16>) -> bool {
+        self.selection.admits(Candidate {
+            pid,
+            start_time: start_time(pid),
+            executable: &description.executable,
+            ports,
+        })
+    }
+
+    /// The ports by which a process is selected that the kernel side traces already, or none. It may have begun to listen
+    /// before its exec was looked at: the kernel side then left it as it was.
+    fn ports_that_admit(&self, pid: u32, description: &Description) -> Option<BTreeSet<u16>> {
+        if !self.selection.asks_for_ports() {
+            return None;
+        }
+        let ports = Listeners::default().ports(pid);
+        self.admits(pid, description, &ports).then_some(ports)
+    }
+
     /// Traces a process if it is selected. `adopted` is the entity as which the kernel side already does.
     fn consider(
         &mut self,
         pid: u32,
         description: Description,
-        ports: BTreeSet<u16>,
-        adopted: Option<u32>,
+        mut ports: BTreeSet<u16>,
+        mut adopted: Option<u32>,
         probes: &mut Probes,
         handover: &mut Handover,
     ) {
         let start_time = start_time(pid);
-        let candidate = Candidate {
-            pid,
-            start_time,
-            executable: &description.executable,
-            ports: &ports,
-        };
-        let entity = if self.selection.admits(candidate) {
+        let mut admitted = self.admits(pid, &description, &ports);
+        if !admitted && let Some(entity) = adopted {
+            let mut found = self.ports_that_admit(pid, &description);
+            if found.is_none() {
+                release(pid, entity, probes, handover);
+                // From now on the kernel side adopts it when it listens; until just now it did not.
+                found = self.ports_that_admit(pid, &description);
+                adopted = probes.target(pid).ok().flatten().map(|target| target.entity);
+            }
+            admitted = found.is_some();
+            ports.extend(found.unwrap_or_default());
+        }
+        let entity = if admitted {
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
             let target = self.target(pid, &description, probes);
@@ -259,9 +284,6 @@ impl Processes {
             )
             .then_some(entity)
         } else {
-            if let Some(entity) = adopted {
-                release(pid, entity, probes, handover);
-            }
             None
         };
         self.known.insert(
