@@ -72,6 +72,16 @@ const ALLOWED: &[Allowed] = &[
         because: "payloads are bytes, whoever carries them",
     },
     Allowed {
+        package: "collector-ottl",
+        may_know: May::Only(&["collector-pdata"]),
+        because: "a language over telemetry needs values and no pipeline",
+    },
+    Allowed {
+        package: "collector-spool",
+        may_know: May::Only(&[]),
+        because: "a queue on disk holds bytes, whatever they mean",
+    },
+    Allowed {
         package: "collector-engine",
         may_know: May::Only(&["collector-config", "collector-pdata", "kit"]),
         because: "the engine knows no component",
@@ -81,7 +91,9 @@ const ALLOWED: &[Allowed] = &[
         may_know: May::Only(&[
             "collector-config",
             "collector-engine",
+            "collector-ottl",
             "collector-pdata",
+            "collector-spool",
             "kit",
             "probe-ring",
             "probe-wire",
@@ -135,6 +147,8 @@ const NEVER: &[Never] = &[
             "runtime-inspect",
             "collector-config",
             "collector-pdata",
+            "collector-ottl",
+            "collector-spool",
         ],
         reach: &["tokio"],
         because: "decisions and readers are plain functions, usable from any thread",

@@ -1,0 +1,3 @@
+//! A queue on disk: a checksummed segment log that starts after any crash.
+
+#![forbid(unsafe_code)]
