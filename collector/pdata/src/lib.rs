@@ -17,6 +17,8 @@ mod payload;
 pub mod proto;
 pub mod split;
 pub mod traces;
+mod value;
 
 pub use payload::{Payload, Signal};
 pub use proto::Malformed;
+pub use value::Value;
