@@ -7,6 +7,7 @@
 
 pub mod embed;
 pub mod exporters;
+pub mod extensions;
 pub mod net;
 pub mod processors;
 pub mod receivers;
