@@ -20,4 +20,4 @@ pub use error::{ConfigError, Errors, closest};
 pub use id::{ComponentId, PipelineId, Signal};
 pub use node::{Entry, Node, Position, Value};
 pub use section::Section;
-pub use structure::{Component, Config, Pipeline, Reference};
+pub use structure::{Component, Config, Pipeline, Reference, Telemetry};

@@ -38,6 +38,11 @@ impl<'a, 'e> Section<'a, 'e> {
         }
     }
 
+    /// The mapping's own key, from the root, as `exporters::otlp`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The entry of `key`, whatever it holds.
     pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
         self.asked.push(key);

@@ -10,9 +10,21 @@ pub struct Config {
     pub processors: Vec<Component>,
     /// As the receivers.
     pub exporters: Vec<Component>,
+    /// As the receivers.
+    pub connectors: Vec<Component>,
+    /// As the receivers.
+    pub extensions: Vec<Component>,
+    /// The extensions that are started, in this order.
+    pub service_extensions: Vec<Reference>,
+    /// TMP
+    pub telemetry: Telemetry,
     /// At least one.
     pub pipelines: Vec<Pipeline>,
 }
+
+/// TMP
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Telemetry {}
 
 /// A component and its settings, which nobody has read yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +66,10 @@ impl Config {
             receivers: Vec::new(),
             processors: Vec::new(),
             exporters: Vec::new(),
+            connectors: Vec::new(),
+            extensions: Vec::new(),
+            service_extensions: Vec::new(),
+            telemetry: Telemetry::default(),
             pipelines: Vec::new(),
         };
         let mut section = Section::open("", root, errors);
@@ -61,10 +77,14 @@ impl Config {
         let processors = section.entry("processors");
         let exporters = section.entry("exporters");
         let service = section.entry("service");
+        let extensions = section.entry("extensions");
+        let connectors = section.entry("connectors");
         section.finish();
         config.receivers = components("receivers", receivers, errors);
         config.processors = components("processors", processors, errors);
         config.exporters = components("exporters", exporters, errors);
+        config.connectors = components("connectors", connectors, errors);
+        config.extensions = components("extensions", extensions, errors);
         match service {
             Some(entry) => config.pipelines = pipelines(&entry.node, &config, errors),
             None => errors.add("service", &root.position, "is required"),
@@ -101,6 +121,8 @@ fn pipelines(service: &Node, config: &Config, errors: &mut Errors) -> Vec<Pipeli
     if entry.is_none() {
         section.error("pipelines", "is required");
     }
+    section.entry("extensions");
+    section.entry("telemetry");
     section.finish();
     let Some(entry) = entry else { return Vec::new() };
     let entries = map_entries("service::pipelines", &entry.node, errors);

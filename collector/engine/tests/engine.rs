@@ -5,9 +5,9 @@
 use bytes::Bytes;
 use collector_config::{Node, Section};
 use collector_engine::{
-    Account, BoxError, BoxFuture, Components, Descriptors, Draining, Engine, EngineError, Exporter, ExporterFactory,
-    ExporterInput, Limits, Output, Overflow, PipelineAccount, Plan, Processor, ProcessorFactory, ProcessorRecipe,
-    Receiver, ReceiverFactory, Sink, reason,
+    Account, BoxFuture, Components, Connector, ConnectorFactory, Descriptors, Draining, Ended, Engine, EngineError,
+    Exporter, ExporterFactory, ExporterInput, Limits, Output, Overflow, PipelineAccount, Placement, Plan, Processor,
+    ProcessorFactory, ProcessorRecipe, Queue, Receiver, ReceiverFactory, Sink, reason,
 };
 use collector_pdata::{Payload, Signal};
 use std::os::fd::OwnedFd;
@@ -17,10 +17,12 @@ const TRACES: &[Signal] = &[Signal::Traces];
 const ITEMS: usize = 10;
 
 /// Gives so many payloads of [`ITEMS`] items, from the runtime or from a thread, and ends or waits for the drain.
+#[derive(Clone, Copy)]
 struct Feed {
     payloads: usize,
     stays: bool,
     from_thread: bool,
+    everywhere: bool,
 }
 
 fn feed(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Receiver> {
@@ -28,26 +30,36 @@ fn feed(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Receiver> 
         payloads: section.count("payloads", 100) as usize,
         stays: section.flag("stays", false),
         from_thread: section.flag("from_thread", false),
+        everywhere: section.flag("everywhere", false),
     })
 }
 
 impl Receiver for Feed {
-    fn run(self: Box<Self>, output: Output, mut draining: Draining) -> BoxFuture<Result<(), BoxError>> {
+    fn placement(&self) -> Placement {
+        if self.everywhere {
+            Placement::Every
+        } else {
+            Placement::One
+        }
+    }
+
+    fn run(&mut self, output: Output, mut draining: Draining) -> BoxFuture<Ended> {
+        let feed = *self;
         let payload = || Payload::new(Signal::Traces, Bytes::from_static(&[0; 100]), ITEMS);
         Box::pin(async move {
-            if self.from_thread {
-                let payloads = self.payloads;
+            if feed.from_thread {
+                let payloads = feed.payloads;
                 let thread =
                     std::thread::spawn(move || (0..payloads).for_each(|_| output.send_blocking(payload(), || ())));
                 tokio::task::spawn_blocking(move || thread.join())
                     .await?
                     .map_err(|_| "the feeding thread panicked")?;
             } else {
-                for _ in 0..self.payloads {
+                for _ in 0..feed.payloads {
                     output.send(payload()).await;
                 }
             }
-            if self.stays {
+            if feed.stays {
                 draining.begun().await;
             }
             Ok(())
@@ -101,18 +113,19 @@ impl Processor for Panics {
 }
 
 fn hold(_: &mut Section<'_, '_>) -> ProcessorRecipe {
-    Box::new(|| Box::<Hold>::default())
+    ProcessorRecipe::new(|_| Hold::default())
 }
 fn half(_: &mut Section<'_, '_>) -> ProcessorRecipe {
-    Box::new(|| Box::<Half>::default())
+    ProcessorRecipe::new(|_| Half::default())
 }
 fn leak(_: &mut Section<'_, '_>) -> ProcessorRecipe {
-    Box::new(|| Box::new(Leak))
+    ProcessorRecipe::new(|_| Leak)
 }
 fn panics(_: &mut Section<'_, '_>) -> ProcessorRecipe {
-    Box::new(|| Box::new(Panics(0)))
+    ProcessorRecipe::new(|_| Panics(0))
 }
 
+#[derive(Clone, Copy)]
 enum Take {
     All,
     Nothing,
@@ -120,12 +133,28 @@ enum Take {
     LeavesAt(usize),
 }
 
-impl Exporter for Take {
-    fn run(self: Box<Self>, mut input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+/// Takes as it is told, on one worker or on each.
+struct Taker(Take, Overflow, Placement);
+
+impl Exporter for Taker {
+    fn placement(&self) -> Placement {
+        self.2
+    }
+
+    fn queue(&self) -> Queue {
+        Queue {
+            limits: SMALL,
+            overflow: self.1,
+            abandoned: reason::EXPORT_FAILED,
+        }
+    }
+
+    fn run(&mut self, mut input: ExporterInput) -> BoxFuture<Ended> {
+        let take = self.0;
         Box::pin(async move {
             let mut taken = 0;
             while let Some(delivery) = input.next().await {
-                match *self {
+                match take {
                     Take::All => delivery.claim.exported(),
                     Take::Nothing => std::future::pending().await,
                     Take::FailsAt(at) if taken == at => return Err("out of paper".into()),
@@ -145,18 +174,30 @@ const SMALL: Limits = Limits {
     bytes: 10_000,
 };
 
-const fn exporter(
-    kind: &'static str,
-    overflow: Overflow,
-    configure: fn(&mut Section<'_, '_>) -> Box<dyn Exporter>,
-) -> ExporterFactory {
+const fn exporter(kind: &'static str, configure: fn(&mut Section<'_, '_>) -> Box<dyn Exporter>) -> ExporterFactory {
     ExporterFactory {
         kind,
         signals: TRACES,
         configure,
-        queue: SMALL,
-        overflow,
-        abandoned: reason::EXPORT_FAILED,
+    }
+}
+
+fn taker(take: Take, overflow: Overflow) -> Box<dyn Exporter> {
+    Box::new(Taker(take, overflow, Placement::One))
+}
+
+/// Hands on from one pipeline to another.
+struct Forward;
+
+impl Connector for Forward {
+    fn run(&mut self, mut input: ExporterInput, output: Output) -> BoxFuture<Ended> {
+        Box::pin(async move {
+            while let Some(delivery) = input.next().await {
+                output.send(delivery.payload).await;
+                delivery.claim.exported();
+            }
+            Ok(())
+        })
     }
 }
 
@@ -189,12 +230,22 @@ const COMPONENTS: Components = Components {
         },
     ],
     exporters: &[
-        exporter("all", Overflow::Wait, |_| Box::new(Take::All)),
-        exporter("stuck", Overflow::Wait, |_| Box::new(Take::Nothing)),
-        exporter("away", Overflow::Drop, |_| Box::new(Take::Nothing)),
-        exporter("fails", Overflow::Wait, |_| Box::new(Take::FailsAt(3))),
-        exporter("leaves", Overflow::Wait, |_| Box::new(Take::LeavesAt(3))),
+        exporter("all", |_| taker(Take::All, Overflow::Wait)),
+        exporter("everywhere", |_| {
+            Box::new(Taker(Take::All, Overflow::Wait, Placement::Every))
+        }),
+        exporter("stuck", |_| taker(Take::Nothing, Overflow::Wait)),
+        exporter("away", |_| taker(Take::Nothing, Overflow::Drop)),
+        exporter("fails", |_| taker(Take::FailsAt(3), Overflow::Wait)),
+        exporter("leaves", |_| taker(Take::LeavesAt(3), Overflow::Wait)),
     ],
+    connectors: &[ConnectorFactory {
+        kind: "forward",
+        signals: &[(Signal::Traces, Signal::Traces)],
+        configure: |_| Box::new(Forward),
+    }],
+    extensions: &[],
+    telemetry: None,
 };
 
 fn plan(feed: &str, processors: &str, exporters: &str) -> Result<Plan, String> {
@@ -202,7 +253,7 @@ fn plan(feed: &str, processors: &str, exporters: &str) -> Result<Plan, String> {
         "
 receivers: {{feed: {{{feed}}}}}
 processors: {{hold: , half: , leak: , panics: }}
-exporters: {{all: , all/2: , stuck: , away: , fails: , leaves: }}
+exporters: {{all: , all/2: , everywhere: , stuck: , away: , fails: , leaves: }}
 service:
   pipelines:
     traces:
@@ -216,7 +267,7 @@ service:
 }
 
 fn start(feed: &str, processors: &str, exporters: &str) -> Engine {
-    plan(feed, processors, exporters).unwrap().start().unwrap()
+    plan(feed, processors, exporters).unwrap().start(1).unwrap()
 }
 
 fn pipeline(account: &Account) -> &PipelineAccount {
