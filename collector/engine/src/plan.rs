@@ -86,7 +86,7 @@ impl Plan {
     /// Reads the whole configuration, or finds all that is wrong with it.
     pub fn new(root: &Node, components: &Components, mut descriptors: Descriptors) -> Result<Plan, Errors> {
         let mut errors = Errors::default();
-        let config = Config::read(root, &mut errors);
+        let config = Config::read_with(root, &|id, from, to| connects(components, id, from, to), &mut errors);
         let mut plan = Plan {
             receivers: Vec::new(),
             processors: HashMap::new(),
@@ -368,8 +368,23 @@ fn check_signals(config: &Config, components: &Components, errors: &mut Errors) 
     }
 }
 
+/// Whether the connector takes one signal and gives the other; one of an unknown type is an error of its own.
+fn connects(
+    components: &Components,
+    id: &ComponentId,
+    from: collector_config::Signal,
+    to: collector_config::Signal,
+) -> bool {
+    let connector = components.connectors.iter().find(|factory| factory.kind == id.kind());
+    connector.is_none_or(|factory| factory.signals.contains(&(signal(from), signal(to))))
+}
+
 fn signal_of(pipeline: &collector_config::Pipeline) -> Signal {
-    match pipeline.id.signal() {
+    signal(pipeline.id.signal())
+}
+
+fn signal(signal: collector_config::Signal) -> Signal {
+    match signal {
         collector_config::Signal::Traces => Signal::Traces,
         collector_config::Signal::Metrics => Signal::Metrics,
         collector_config::Signal::Logs => Signal::Logs,
