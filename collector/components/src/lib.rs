@@ -8,6 +8,7 @@
 pub mod connectors;
 pub mod embed;
 pub mod exporters;
+pub mod net;
 pub mod processors;
 pub mod receivers;
 
