@@ -8,6 +8,7 @@
 pub mod connectors;
 pub mod embed;
 pub mod exporters;
+pub mod extensions;
 pub mod net;
 pub mod processors;
 pub mod receivers;
@@ -17,7 +18,7 @@ use collector_engine::Components;
 /// All component types.
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY],
-    processors: &[processors::batch::FACTORY],
+    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
@@ -26,6 +27,6 @@ pub const COMPONENTS: Components = Components {
         exporters::nop::FACTORY,
     ],
     connectors: &[connectors::forward::FACTORY],
-    extensions: &[],
+    extensions: &[extensions::health_check::FACTORY, extensions::live::FACTORY],
     telemetry: None,
 };
