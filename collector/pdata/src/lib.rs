@@ -11,14 +11,19 @@
 
 #![forbid(unsafe_code)]
 
+mod count;
 pub mod encode;
+mod item;
 pub mod json;
 mod payload;
 pub mod proto;
 pub mod split;
 pub mod traces;
 mod value;
+mod view;
 
+pub use count::count;
+pub use item::ItemKind;
 pub use payload::{Payload, Signal};
 pub use proto::Malformed;
 pub use value::Value;
