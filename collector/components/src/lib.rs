@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connectors;
 pub mod embed;
 pub mod exporters;
 pub mod net;
@@ -24,4 +25,7 @@ pub const COMPONENTS: Components = Components {
         exporters::terminal::FACTORY,
         exporters::nop::FACTORY,
     ],
+    connectors: &[connectors::forward::FACTORY],
+    extensions: &[],
+    telemetry: None,
 };

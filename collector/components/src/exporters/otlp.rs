@@ -13,7 +13,7 @@
 use super::delivery::{self, Outcome, QUEUE, Retry, Transport, reply};
 use bytes::{Buf, BufMut, Bytes};
 use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Overflow, reason};
+use collector_engine::{BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Placement, Queue};
 use collector_pdata::{Payload, Signal};
 use std::time::Duration;
 use tonic::client::Grpc;
@@ -28,9 +28,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "otlp",
     signals: &[Signal::Traces],
     configure,
-    queue: QUEUE,
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
 };
 
 const EXPORT_TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -88,18 +85,28 @@ fn headers(section: &mut Section<'_, '_>) -> MetadataMap {
 }
 
 impl Exporter for OtlpExporter {
-    fn run(self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        QUEUE
+    }
+
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
+        let (destination, headers) = (self.endpoint.clone(), self.headers.clone());
+        let (timeout, retry) = (self.timeout, self.retry);
         Box::pin(async move {
-            let endpoint = Endpoint::from_shared(self.endpoint.clone())?
+            let endpoint = Endpoint::from_shared(destination.clone())?
                 .user_agent(USER_AGENT)?
-                .connect_timeout(self.timeout)
+                .connect_timeout(timeout)
                 .tcp_nodelay(true);
             let transport = GrpcTransport {
                 client: Grpc::new(endpoint.connect_lazy()).max_decoding_message_size(reply::MAX_REPLY),
-                headers: self.headers,
-                timeout: self.timeout,
+                headers,
+                timeout,
             };
-            delivery::run(transport, self.retry, self.endpoint, input).await;
+            delivery::run(transport, retry, destination, input).await;
             Ok(())
         })
     }

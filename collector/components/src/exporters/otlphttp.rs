@@ -12,7 +12,7 @@
 use super::delivery::{self, Outcome, QUEUE, Retry, Transport, reply};
 use bytes::Bytes;
 use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Overflow, reason};
+use collector_engine::{BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Placement, Queue};
 use collector_pdata::{Payload, Signal};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Request, Response, StatusCode, Uri};
@@ -32,9 +32,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "otlphttp",
     signals: &[Signal::Traces],
     configure,
-    queue: QUEUE,
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
 };
 
 struct OtlpHttpExporter {
@@ -89,21 +86,31 @@ fn headers(section: &mut Section<'_, '_>) -> HeaderMap {
 }
 
 impl Exporter for OtlpHttpExporter {
-    fn run(self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        QUEUE
+    }
+
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
+        let (url, headers) = (self.url.clone(), self.headers.clone());
+        let (timeout, retry) = (self.timeout, self.retry);
         Box::pin(async move {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
-            connector.set_connect_timeout(Some(self.timeout));
-            let destination = self.url.to_string();
+            connector.set_connect_timeout(Some(timeout));
+            let destination = url.to_string();
             let transport = HttpTransport {
                 client: Client::builder(TokioExecutor::new())
                     .pool_timer(TokioTimer::new())
                     .build(connector),
-                url: self.url,
-                headers: self.headers,
-                timeout: self.timeout,
+                url,
+                headers,
+                timeout,
             };
-            delivery::run(transport, self.retry, destination, input).await;
+            delivery::run(transport, retry, destination, input).await;
             Ok(())
         })
     }

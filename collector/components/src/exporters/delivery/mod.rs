@@ -6,15 +6,20 @@ mod retry;
 
 pub use retry::Retry;
 
-use collector_engine::{Delivery, Draining, ExporterInput, Limits, reason};
+use collector_engine::{Delivery, Draining, ExporterInput, Limits, Overflow, Queue, reason};
 use collector_pdata::Payload;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// The queue before such an exporter. What comes while it is full is dropped, so that the memory stays flat.
-pub const QUEUE: Limits = Limits {
-    items: 512 * 1024,
-    bytes: 64 << 20,
+/// The queue before such an exporter. What comes while it is full is refused at the pipeline's entry, or dropped where
+/// another exporter goes on, so that the memory stays flat.
+pub const QUEUE: Queue = Queue {
+    limits: Limits {
+        items: 512 * 1024,
+        bytes: 64 << 20,
+    },
+    overflow: Overflow::Drop,
+    abandoned: reason::EXPORT_FAILED,
 };
 
 /// What became of one attempt.
