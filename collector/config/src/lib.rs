@@ -11,11 +11,14 @@
 
 mod connectors;
 mod duration;
+mod emit;
 mod error;
 mod id;
+mod load;
 mod node;
 mod parse;
 mod pipelines;
+mod redact;
 mod secret;
 mod section;
 mod size;
@@ -24,6 +27,7 @@ mod telemetry;
 
 pub use error::{ConfigError, Errors, closest};
 pub use id::{ComponentId, PipelineId, Signal};
+pub use load::{Loaded, Provider, Source};
 pub use node::{Entry, Node, Position, Scalar, Value};
 pub use pipelines::{Pipeline, Reference};
 pub use secret::Secret;

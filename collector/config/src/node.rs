@@ -116,7 +116,7 @@ impl From<Value> for Node {
     fn from(value: Value) -> Self {
         let original = match &value {
             Value::Int(number) => Some(number.to_string().into()),
-            Value::Float(number) => Some(number.to_string().into()),
+            Value::Float(number) => Some(format!("{number:?}").into()),
             Value::Bool(flag) => Some(flag.to_string().into()),
             _ => None,
         };
