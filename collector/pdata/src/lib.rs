@@ -3,8 +3,8 @@
 //! A [`Payload`] is the body of an export request in pieces; because two encoded requests, one after the other, are one
 //! request that holds both, batching is appending pieces and never decoding. [`encode`] writes spans directly to bytes;
 //! [`count()`] and [`split`] find the boundaries of items and skip what is in them; [`edit`] rewrites a request in one
-//! pass, and [`attributes`] the attributes of a message; [`traces`] is a view of encoded traces, for those who must look;
-//! [`json`] turns them into OTLP/JSON.
+//! pass, and [`attributes`] the attributes of a message; [`traces`], [`metrics`] and [`logs`] are views, for those who must
+//! look at more; [`json`] turns them into OTLP/JSON.
 //!
 //! Field numbers are those of `opentelemetry/proto/trace/v1/trace.proto`, `common.proto` and `resource.proto`. All input
 //! is hostile: what is not well formed is [`Malformed`], never a panic, and nesting is bounded. Field order is never
@@ -18,6 +18,8 @@ pub mod edit;
 pub mod encode;
 mod item;
 pub mod json;
+pub mod logs;
+pub mod metrics;
 mod payload;
 pub mod proto;
 pub mod split;

@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
 
     /// Keys and most lengths take one byte or two, so these are read without a loop.
     #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
         match *self.rest {
             [first, ref rest @ ..] if first < 0x80 => {
                 self.rest = rest;
@@ -141,6 +141,11 @@ impl<'a> Fields<'a> {
             }
             _ => self.long_varint(),
         }
+    }
+
+    /// A fixed64 without a key, as packed fields have it.
+    pub(crate) fn fixed64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_le_bytes)
     }
 
     #[inline(never)]

@@ -121,7 +121,8 @@ impl<'a> ScopeSpans<'a> {
 }
 
 impl<'a> Span<'a> {
-    fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads an encoded `Span`.
+    pub fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
         let mut span = Span { raw, ..Span::default() };
         for field in fields(raw) {
             span.set(&field?)?;

@@ -62,7 +62,8 @@ pub struct Nested<'a> {
 }
 
 impl<'a> Resource<'a> {
-    pub(crate) fn new(raw: &'a [u8]) -> Self {
+    /// An encoded `Resource` on its own.
+    pub fn new(raw: &'a [u8]) -> Self {
         Resource(raw)
     }
 
@@ -90,7 +91,8 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads an encoded `InstrumentationScope`.
+    pub fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
         let mut scope = Scope {
             raw,
             ..Scope::default()

@@ -7,6 +7,7 @@ mod disorder;
 mod edit;
 mod generate;
 mod values;
+mod views;
 
 use collector_pdata::{Malformed, Signal, count};
 use disorder::disorder;
