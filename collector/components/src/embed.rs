@@ -172,5 +172,6 @@ pub fn start(configuration: &Node, handover: Option<UnixStream>) -> Result<Engin
         descriptors.insert(RECEIVER.to_owned(), OwnedFd::from(stream));
     }
     let plan = Plan::new(configuration, &COMPONENTS, descriptors).map_err(EmbedError::Configuration)?;
-    Ok(plan.start()?)
+    // Spans come from one ring, which one thread reads.
+    Ok(plan.start(1)?)
 }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connectors;
 pub mod embed;
 pub mod exporters;
 pub mod extensions;
@@ -17,7 +18,7 @@ use collector_engine::Components;
 /// All component types.
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY],
-    processors: &[processors::batch::FACTORY],
+    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
@@ -25,4 +26,12 @@ pub const COMPONENTS: Components = Components {
         exporters::terminal::FACTORY,
         exporters::nop::FACTORY,
     ],
+    connectors: &[connectors::forward::FACTORY],
+    extensions: &[
+        extensions::health_check::FACTORY,
+        extensions::live::FACTORY,
+        extensions::basicauth::FACTORY,
+        extensions::bearertokenauth::FACTORY,
+    ],
+    telemetry: None,
 };

@@ -42,7 +42,7 @@ fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     if settings.max_size != 0 && settings.max_size < settings.size {
         section.error("send_batch_max_size", "must not be less than send_batch_size");
     }
-    Box::new(move || Box::new(Batch::new(settings)))
+    ProcessorRecipe::new(move |signal| Batch::new(settings, signal))
 }
 
 struct Batch {
@@ -52,10 +52,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, signal: Signal) -> Self {
         Batch {
             settings,
-            open: Payload::empty(Signal::Traces),
+            open: Payload::empty(signal),
             since: None,
         }
     }

@@ -1,6 +1,6 @@
 //! What the exporters do when their destination misbehaves. Each test ends with the account of every item.
 
-use crate::feed::{finish, start, start_error, start_unbatched, wait_for};
+use crate::feed::{errors, finish, start, start_unbatched, wait_for};
 use crate::standin::{Act, StandIn, grpc, status};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
@@ -253,9 +253,9 @@ fn relay(near: std::net::TcpStream, far: std::net::TcpStream) {
 }
 
 #[test]
-fn an_exporter_without_the_extension_that_it_names_does_not_start() {
+fn an_exporter_without_the_extension_that_it_names_is_found_before_the_start() {
     for exporter in ["otlp", "otlphttp"] {
-        let error = start_error(exporter, "endpoint: 'http://h:1', auth: {authenticator: basicauth/a}");
-        assert!(error.contains("the extension basicauth/a is not there"), "{error}");
+        let error = errors(exporter, "endpoint: 'http://h:1', auth: {authenticator: basicauth/a}");
+        assert!(error.contains("needs the extension \"basicauth/a\""), "{error}");
     }
 }

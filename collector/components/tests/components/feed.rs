@@ -4,7 +4,7 @@ use bytes::Bytes;
 use collector_components::COMPONENTS;
 use collector_config::{Node, Section};
 use collector_engine::{
-    Account, BoxError, BoxFuture, Components, Descriptors, Draining, Engine, ExporterAccount, Output, Plan, Receiver,
+    Account, BoxFuture, Components, Descriptors, Draining, Ended, Engine, ExporterAccount, Output, Plan, Receiver,
     ReceiverFactory,
 };
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
@@ -26,10 +26,11 @@ fn configure(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Recei
 }
 
 impl Receiver for Feed {
-    fn run(self: Box<Self>, output: Output, mut draining: Draining) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, output: Output, mut draining: Draining) -> BoxFuture<Ended> {
+        let (payloads, spans) = (self.payloads, self.spans);
         Box::pin(async move {
-            for index in 0..self.payloads {
-                output.send(payload(index, self.spans)).await;
+            for index in 0..payloads {
+                output.send(payload(index, spans)).await;
             }
             draining.begun().await;
             Ok(())
@@ -93,10 +94,11 @@ service: {{pipelines: {{traces: {{receivers: [feed], exporters: [{exporter}]}}}}
     ))
 }
 
-fn start_text(text: &str) -> Engine {
+/// An engine of a whole configuration, which names the feed.
+pub fn start_text(text: &str) -> Engine {
     let root = Node::parse(text, "").unwrap();
     let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    plan.start().unwrap()
+    plan.start(1).unwrap()
 }
 
 /// Why an engine with one exporter cannot start.
@@ -107,7 +109,7 @@ pub fn start_error(exporter: &str, settings: &str) -> String {
     );
     let root = Node::parse(&text, "").unwrap();
     let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    match plan.start() {
+    match plan.start(1) {
         Ok(_) => panic!("it starts: {text}"),
         Err(error) => kit::logging::chain(&error),
     }

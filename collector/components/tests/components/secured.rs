@@ -1,6 +1,6 @@
 //! TLS, compression and addresses, as far as the wire shows them.
 
-use crate::feed::{finish, start, start_error, wait_for};
+use crate::feed::{finish, start, start_error, start_text, wait_for};
 use crate::standin::StandIn;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
@@ -217,4 +217,27 @@ fn a_name_with_a_scheme_of_gos_and_numbers_in_headers_are_what_users_write() {
         assert_eq!(received[0].headers["grpc-timeout"], "5000m");
         assert_eq!(received[0].headers["te"], "trailers");
     });
+}
+
+#[test]
+fn an_extension_proves_who_is_sending() {
+    for exporter in ["otlp", "otlphttp"] {
+        let server = StandIn::start([]);
+        let engine = start_text(&format!(
+            "
+receivers: {{feed: {{spans: 5}}}}
+extensions:
+  bearertokenauth/a: {{token: abc}}
+  basicauth: {{client_auth: {{username: me, password: hunter2}}}}
+exporters: {{{exporter}: {{endpoint: 'http://{}', auth: {{authenticator: bearertokenauth/a}}}}}}
+service:
+  extensions: [bearertokenauth/a, basicauth]
+  pipelines: {{traces: {{receivers: [feed], exporters: [{exporter}]}}}}
+",
+            server.address
+        ));
+        wait_for(&engine, "all is exported", |otlp| otlp.exported == 5);
+        finish(engine);
+        server.received(|received| assert_eq!(received[0].headers["authorization"], "Bearer abc"));
+    }
 }

@@ -9,7 +9,7 @@ pub mod settings;
 
 pub use retry::Retry;
 
-use collector_engine::{Claim, Delivery, Draining, ExporterInput, Limits, reason};
+use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, Limits, Overflow, Queue, reason};
 use collector_pdata::{Malformed, Payload, Signal, split};
 use flight::Flight;
 use std::future::Future;
@@ -17,10 +17,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The queue before such an exporter. What comes while it is full is dropped, so that the memory stays flat.
-pub const QUEUE: Limits = Limits {
-    items: 512 * 1024,
-    bytes: 64 << 20,
+/// The queue before such an exporter. What comes while it is full is refused at the pipeline's entry, or dropped where
+/// another exporter goes on, so that the memory stays flat.
+pub const QUEUE: Queue = Queue {
+    limits: Limits {
+        items: 512 * 1024,
+        bytes: 64 << 20,
+    },
+    overflow: Overflow::Drop,
+    abandoned: reason::EXPORT_FAILED,
 };
 
 /// The reason that is counted for an item that is by itself larger than the destination takes.
@@ -87,6 +92,7 @@ pub async fn run(
         retry,
         destination,
         draining: input.draining(),
+        health: input.health(),
         failing: AtomicBool::new(false),
     });
     let mut flight = Flight::default();
@@ -111,6 +117,7 @@ struct Courier<T> {
     retry: Retry,
     destination: String,
     draining: Draining,
+    health: Health,
     /// Complained already; the next success ends it.
     failing: AtomicBool,
 }
@@ -221,6 +228,7 @@ impl<T: Transport> Courier<T> {
 
     /// Once for all requests until one is delivered again.
     fn complain(&self, why: &str, what: &str) {
+        self.health.failed(why);
         if self.failing.swap(true, Ordering::Relaxed) {
             tracing::debug!(destination = self.destination, reason = why, "{what}");
         } else {
@@ -230,6 +238,7 @@ impl<T: Transport> Courier<T> {
 
     fn recovered(&self) {
         if self.failing.swap(false, Ordering::Relaxed) {
+            self.health.recovered();
             tracing::info!(destination = self.destination, "delivering again");
         }
     }

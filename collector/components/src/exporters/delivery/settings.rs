@@ -1,9 +1,9 @@
 //! The settings that all exporters over a network have: headers, compression, authentication, time.
 
-use crate::extensions::Authenticator;
 use crate::net::compress::{Compressor, Encoding};
 use bytes::Bytes;
 use collector_config::{ComponentId, Entry, Section, Value};
+use collector_engine::{Authenticator, BoxError, Host, HostError};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -154,17 +154,17 @@ impl SharedCompressor {
     }
 }
 
-/// `auth`: the extension that proves who we are. The engine looks it up and hands it in before the exporter is opened.
+/// `auth`: the extension that proves who we are.
 #[derive(Default, Clone)]
 pub struct Auth {
     id: Option<ComponentId>,
     authenticator: Option<Arc<dyn Authenticator>>,
 }
 
-/// `auth` names an extension that was not handed in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("auth::authenticator: the extension {0} is not there; name it in service::extensions too")]
-pub struct NoAuthenticator(ComponentId);
+/// Why a request cannot be authenticated.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot authenticate")]
+pub struct AuthError(#[source] BoxError);
 
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -190,24 +190,26 @@ impl Auth {
         self.id.as_ref()
     }
 
-    /// Hands in the extension that [`Auth::id`] names.
-    pub fn resolve(&mut self, authenticator: Arc<dyn Authenticator>) {
-        self.authenticator = Some(authenticator);
+    /// Gets that extension's authenticator.
+    pub fn open(&mut self, host: &Host) -> Result<(), HostError> {
+        if let Some(id) = &self.id {
+            self.authenticator = Some(host.authenticator(id)?);
+        }
+        Ok(())
     }
 
-    /// Fails if an extension is named and was not handed in: without its proof nothing may be sent.
-    pub fn check(&self) -> Result<(), NoAuthenticator> {
-        match (&self.id, &self.authenticator) {
-            (Some(id), None) => Err(NoAuthenticator(id.clone())),
-            _ => Ok(()),
+    /// Sets the headers of one request; must be opened.
+    pub fn apply(&self, headers: &mut HeaderMap) -> Result<(), AuthError> {
+        let Some(authenticator) = &self.authenticator else {
+            return Ok(());
+        };
+        for (name, value) in authenticator.headers().map_err(AuthError)? {
+            let name = HeaderName::try_from(name).map_err(|error| AuthError(error.into()))?;
+            let mut value = HeaderValue::try_from(value).map_err(|error| AuthError(error.into()))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
         }
-    }
-
-    /// Sets the headers of one request.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        if let Some(authenticator) = &self.authenticator {
-            authenticator.apply(headers);
-        }
+        Ok(())
     }
 }
 
@@ -271,18 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticator_that_is_not_there_is_named() {
+    fn an_authenticator_is_named_by_its_id() {
         let auth = read("auth: {authenticator: bearertokenauth/a}", Auth::configure).unwrap();
-        let error = auth.check().unwrap_err().to_string();
-        assert!(
-            error.contains("the extension bearertokenauth/a is not there"),
-            "{error}"
-        );
-        assert!(read("", Auth::configure).unwrap().check().is_ok());
-        assert!(
-            read("auth: {}", Auth::configure)
-                .unwrap_err()
-                .contains("auth::authenticator: is required")
-        );
+        assert_eq!(auth.id().unwrap().to_string(), "bearertokenauth/a");
+        let error = read("auth: {}", Auth::configure).unwrap_err();
+        assert!(error.contains("auth::authenticator: is required"), "{error}");
+        let error = read("auth: {authenticator: 1}", Auth::configure).unwrap_err();
+        assert!(error.contains("is not a component"), "{error}");
     }
 }

@@ -20,18 +20,19 @@ mod status;
 
 use super::delivery::queue::QueueSettings;
 use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, QUEUE, Retry};
+use super::delivery::{self, Retry};
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Place, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::GrpcTransport;
-use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Overflow, reason};
+use collector_config::{ComponentId, Section};
+use collector_engine::{BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue};
 use collector_pdata::Signal;
 use http::HeaderMap;
 use http::uri::Authority;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The line in the table.
@@ -39,9 +40,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "otlp",
     signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
     configure,
-    queue: QUEUE,
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
 };
 
 struct OtlpExporter {
@@ -55,7 +53,8 @@ struct OtlpExporter {
     timeout: Option<Duration>,
     retry: Retry,
     queue: QueueSettings,
-    dialer: Option<Dialer>,
+    workers: usize,
+    dialer: Option<Arc<Dialer>>,
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
@@ -83,6 +82,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
         timeout: settings::timeout(section, Duration::from_secs(5)),
         retry: Retry::configure(section),
         queue: QueueSettings::configure(section),
+        workers: 1,
         dialer: None,
     })
 }
@@ -144,40 +144,46 @@ impl OtlpExporter {
         Ok(Dialer::new(self.endpoint.place.clone(), Some((config, name))))
     }
 
-    fn transport(self, dialer: Dialer, input: &ExporterInput) -> Result<GrpcTransport, BoxError> {
-        let authority = match self.authority {
-            Some(authority) => authority,
+    fn transport(&self, input: &ExporterInput) -> Result<GrpcTransport, BoxError> {
+        let dialer = self.dialer.clone().ok_or("the exporter was not opened")?;
+        let authority = match &self.authority {
+            Some(authority) => authority.clone(),
             None => self.endpoint.place.authority().parse()?,
         };
-        let scheme = if dialer.is_tls() { "https" } else { "http" };
+        let base = format!("{}://{authority}", if dialer.is_tls() { "https" } else { "http" });
         let client = Client::new(dialer, self.client, input.draining());
-        let compressor = self.compression.compressor()?;
-        GrpcTransport::new(
-            client,
-            scheme,
-            &authority,
-            self.headers,
-            self.auth,
-            compressor,
-            self.timeout,
-        )
+        let (headers, auth) = (self.headers.clone(), self.auth.clone());
+        let transport = GrpcTransport::new(client, &base, headers, auth, self.timeout)?;
+        Ok(transport.compressing(self.compression.compressor()?))
     }
 }
 
 impl Exporter for OtlpExporter {
-    fn open(&mut self) -> Result<(), BoxError> {
-        self.auth.check()?;
-        self.dialer = Some(self.dialer()?);
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        self.queue.in_memory()
+    }
+
+    fn needs(&self) -> Vec<ComponentId> {
+        self.auth.id().cloned().into_iter().collect()
+    }
+
+    fn open(&mut self, host: &Host) -> Ended {
+        self.auth.open(host)?;
+        self.workers = host.workers();
+        self.dialer = Some(Arc::new(self.dialer()?));
         Ok(())
     }
 
-    fn run(mut self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
+        let transport = self.transport(&input);
+        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
+        let destination = self.endpoint.place.to_string();
         Box::pin(async move {
-            let dialer = self.dialer.take().ok_or("the exporter was not opened")?;
-            let (retry, consumers) = (self.retry, self.queue.num_consumers);
-            let destination = self.endpoint.place.to_string();
-            let transport = self.transport(dialer, &input)?;
-            delivery::run(transport, retry, consumers, destination, input).await;
+            delivery::run(transport?, retry, consumers, destination, input).await;
             Ok(())
         })
     }

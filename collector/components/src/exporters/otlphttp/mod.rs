@@ -20,15 +20,15 @@ mod call;
 use super::delivery::queue::QueueSettings;
 use super::delivery::reply::Form;
 use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, QUEUE, Retry};
+use super::delivery::{self, Retry};
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::{HttpTransport, Route};
-use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Overflow, reason};
+use collector_config::{ComponentId, Section};
+use collector_engine::{BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue};
 use collector_pdata::Signal;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -39,9 +39,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "otlphttp",
     signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
     configure,
-    queue: QUEUE,
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
 };
 
 struct OtlpHttpExporter {
@@ -55,8 +52,9 @@ struct OtlpHttpExporter {
     compression: Compression,
     timeout: Option<Duration>,
     retry: Retry,
-    consumers: usize,
-    dialers: [Option<Dialer>; 3],
+    queue: QueueSettings,
+    workers: usize,
+    dialers: [Option<Arc<Dialer>>; 3],
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
@@ -64,7 +62,10 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     let allowed = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
     refuse_what_is_not_there(section);
     let most = section.count("max_conns_per_host", 0) as usize;
-    let queue = QueueSettings::configure(section);
+    let mut queue = QueueSettings::configure(section);
+    if most > 0 {
+        queue.num_consumers = queue.num_consumers.min(most);
+    }
     Box::new(OtlpHttpExporter {
         endpoints: endpoints(section),
         tls: ClientTls::configure(section, false),
@@ -75,11 +76,8 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
         compression: Compression::configure(section, &allowed),
         timeout: settings::timeout(section, Duration::from_secs(30)),
         retry: Retry::configure(section),
-        consumers: if most == 0 {
-            queue.num_consumers
-        } else {
-            queue.num_consumers.min(most)
-        },
+        queue,
+        workers: 1,
         dialers: [None, None, None],
     })
 }
@@ -160,11 +158,11 @@ impl OtlpHttpExporter {
         Ok(Dialer::new(endpoint.place.clone(), Some((config, name))))
     }
 
-    fn routes(&mut self, input: &ExporterInput) -> Result<[Option<Route>; 3], BoxError> {
+    fn routes(&self, input: &ExporterInput) -> Result<[Option<Route>; 3], BoxError> {
         let mut clients: Vec<(Endpoint, Arc<Client>)> = Vec::new();
         let mut routes = [None, None, None];
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            let (Some(endpoint), Some(dialer)) = (endpoint, self.dialers[index].take()) else {
+            let (Some(endpoint), Some(dialer)) = (endpoint, &self.dialers[index]) else {
                 continue;
             };
             // Signals of one server share its connections.
@@ -174,7 +172,7 @@ impl OtlpHttpExporter {
                 .find(|(known, _)| same(known))
                 .map(|(_, client)| client.clone());
             let client = shared.unwrap_or_else(|| {
-                let client = Arc::new(Client::new(dialer, self.client, input.draining()));
+                let client = Arc::new(Client::new(dialer.clone(), self.client, input.draining()));
                 clients.push((endpoint.clone(), client.clone()));
                 client
             });
@@ -193,26 +191,52 @@ impl OtlpHttpExporter {
         places.dedup();
         places.join(", ")
     }
+
+    fn transport(&self, input: &ExporterInput) -> Result<HttpTransport, BoxError> {
+        let (headers, auth) = (self.headers.clone(), self.auth.clone());
+        let compressor = self.compression.compressor()?;
+        let routes = self.routes(input)?;
+        Ok(HttpTransport::new(
+            routes,
+            self.form,
+            headers,
+            auth,
+            compressor,
+            self.timeout,
+        ))
+    }
 }
 
 impl Exporter for OtlpHttpExporter {
-    fn open(&mut self) -> Result<(), BoxError> {
-        self.auth.check()?;
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        self.queue.in_memory()
+    }
+
+    fn needs(&self) -> Vec<ComponentId> {
+        self.auth.id().cloned().into_iter().collect()
+    }
+
+    fn open(&mut self, host: &Host) -> Ended {
+        self.auth.open(host)?;
+        self.workers = host.workers();
         for index in 0..self.endpoints.len() {
             if let Some(endpoint) = &self.endpoints[index] {
-                self.dialers[index] = Some(self.dialer(endpoint)?);
+                self.dialers[index] = Some(Arc::new(self.dialer(endpoint)?));
             }
         }
         Ok(())
     }
 
-    fn run(mut self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
+        let transport = self.transport(&input);
+        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
+        let destination = self.destination();
         Box::pin(async move {
-            let routes = self.routes(&input)?;
-            let destination = self.destination();
-            let compressor = self.compression.compressor()?;
-            let transport = HttpTransport::new(routes, self.form, self.headers, self.auth, compressor, self.timeout);
-            delivery::run(transport, self.retry, self.consumers, destination, input).await;
+            delivery::run(transport?, retry, consumers, destination, input).await;
             Ok(())
         })
     }

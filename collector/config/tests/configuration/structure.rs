@@ -1,16 +1,4 @@
-//! Whole documents, as a user writes them.
-
-#![allow(clippy::unwrap_used)]
-
-use collector_config::{Config, Errors, Node, Section};
-use std::time::Duration;
-
-fn read(text: &str) -> Result<Config, String> {
-    let root = Node::parse(text, "c.yaml").map_err(|errors| errors.to_string())?;
-    let mut errors = Errors::default();
-    let config = Config::read(&root, &mut errors);
-    errors.unless_any(config).map_err(|errors| errors.to_string())
-}
+use super::read;
 
 const GOOD: &str = "
 receivers:
@@ -84,43 +72,4 @@ fn syntax_errors_and_duplicate_keys_name_their_line() {
         assert!(message.starts_with(line), "{text:?}: {message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
-}
-
-#[test]
-fn a_section_reads_settings_and_collects_what_is_wrong() {
-    let text = "
-endpoint: localhost:4317
-timeout: 5 seconds
-enabled: 'yes'
-size: -1
-format: jsn
-headers: {a: b, c: 4}
-tls: {insecure: true, ca: x}
-";
-    let root = Node::parse(text, "").unwrap();
-    let mut errors = Errors::default();
-    let mut section = Section::open("exporters::otlp", &root, &mut errors);
-    assert_eq!(section.required_text("endpoint"), Some("localhost:4317"));
-    assert_eq!(section.required_text("path"), None);
-    assert_eq!(
-        section.duration("timeout", Duration::from_secs(9)),
-        Duration::from_secs(9)
-    );
-    assert!(section.flag("enabled", true));
-    assert_eq!(section.count("size", 7), 7);
-    assert_eq!(section.choice("format", &[("tree", 1), ("json", 2)]), None);
-    assert_eq!(section.texts("headers"), [("a", "b")]);
-    assert!(section.section("tls", |tls| tls.flag("insecure", false)));
-    assert!(!section.section("retry", |retry| retry.flag("enabled", false)));
-    section.finish();
-    let found = errors.unless_any(()).unwrap_err().to_string();
-    let expected = "\
-line 2: exporters::otlp::path: is required
-line 3: exporters::otlp::timeout: expected a duration such as 200ms or 1m30s, found \"5 seconds\"
-line 4: exporters::otlp::enabled: expected true or false, found \"yes\"
-line 5: exporters::otlp::size: expected a whole number that is not negative, found -1
-line 6: exporters::otlp::format: \"jsn\" is none of tree, json; did you mean \"json\"?
-line 7: exporters::otlp::headers::c: expected text, found a number
-line 8: exporters::otlp::tls::ca: unknown key";
-    assert_eq!(found, expected, "found:\n{found}");
 }
