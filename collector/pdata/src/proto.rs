@@ -223,13 +223,17 @@ pub(crate) fn last_bytes(message: &[u8], number: u32) -> Result<&[u8], Malformed
     Ok(found)
 }
 
-pub(crate) const VARINT: u8 = 0;
-pub(crate) const FIXED64: u8 = 1;
-pub(crate) const BYTES: u8 = 2;
-pub(crate) const FIXED32: u8 = 5;
+/// Wire type of integers.
+pub const VARINT: u8 = 0;
+/// Wire type of fixed64 and double.
+pub const FIXED64: u8 = 1;
+/// Wire type of strings, bytes and messages.
+pub const BYTES: u8 = 2;
+/// Wire type of fixed32 and float.
+pub const FIXED32: u8 = 5;
 
 /// Appends a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -248,15 +252,32 @@ pub(crate) fn field_len(length: usize) -> usize {
 }
 
 /// Appends a field's key.
-pub(crate) fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+pub fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number << 3) | u64::from(wire_type));
 }
 
 /// Appends a field of bytes.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_key(out, number, BYTES);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Appends an integer field.
+pub fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, VARINT);
+    put_varint(out, value);
+}
+
+/// Appends a fixed64 field.
+pub fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a double field.
+pub fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
+    put_fixed64(out, number, value.to_bits());
 }
 
 /// Appends a message field whose body `put_body` appends. The body moves by a byte or more if its length takes them.
