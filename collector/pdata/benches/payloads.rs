@@ -72,7 +72,6 @@ fn cpu_time() -> i64 {
 #[derive(Default)]
 struct Hash {
     editor: Editor,
-    value: Vec<u8>,
 }
 
 impl Edit for Hash {
@@ -82,14 +81,13 @@ impl Edit for Hash {
 
     fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
         let mut open = self.editor.open(item, kind.attributes_field())?;
-        if open.get(b"user.id").is_some() {
-            self.value.clear();
+        open.modify(b"user.id", |_, new| {
             put_text(
-                &mut self.value,
+                new,
                 black_box("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
             );
-            open.update(b"user.id", &self.value);
-        }
+            Ok(Change::Replace)
+        })?;
         Ok(open.finish(out))
     }
 }
@@ -164,6 +162,6 @@ fn main() {
     }
     measure("cut into parts of 30 spans", || {
         let payload = Payload::new(Signal::Traces, request.clone(), SPANS);
-        let _ = black_box(split::traces(payload, 30));
+        let _ = black_box(split::parts(payload, 30, usize::MAX));
     });
 }

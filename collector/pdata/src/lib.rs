@@ -22,6 +22,7 @@ pub mod logs;
 pub mod metrics;
 mod payload;
 pub mod proto;
+mod scan;
 pub mod split;
 pub mod traces;
 mod value;

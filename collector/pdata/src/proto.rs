@@ -193,36 +193,6 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The repeated message field `number` of `message`.
-pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    let mut fields = fields(message);
-    std::iter::from_fn(move || next_message(&mut fields, number))
-}
-
-pub(crate) fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<Result<&'a [u8], Malformed>> {
-    fields.find_map(|field| match field {
-        Ok(field) if field.number == number => Some(field.bytes()),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    })
-}
-
-/// The last occurrence of a singular field, which is the one that counts for scalars. An encoder that splits one message
-/// over several occurrences is allowed by protobuf, but there is none.
-pub(crate) fn last_bytes(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
-    let mut found: &[u8] = &[];
-    for field in fields(message) {
-        let field = field?;
-        if field.number == number {
-            found = match field.value {
-                FieldValue::Bytes(bytes) => bytes,
-                _ => return Err(Malformed::FieldType(number)),
-            };
-        }
-    }
-    Ok(found)
-}
-
 pub(crate) const VARINT: u8 = 0;
 pub(crate) const FIXED64: u8 = 1;
 pub(crate) const BYTES: u8 = 2;
