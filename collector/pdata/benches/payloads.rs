@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use collector_pdata::attributes::{Editor, find, put, put_text};
+use collector_pdata::by_trace::{Grouper, assemble};
 use collector_pdata::edit::{Change, Edit, rewrite};
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{ItemKind, Malformed, Payload, Signal, count, split};
@@ -163,5 +164,13 @@ fn main() {
     measure("cut into parts of 30 spans", || {
         let payload = Payload::new(Signal::Traces, request.clone(), SPANS);
         let _ = black_box(split::parts(payload, 30, usize::MAX));
+    });
+    let mut grouper = Grouper::default();
+    measure("take apart by trace", || {
+        let _ = black_box(grouper.take(black_box(&request)));
+    });
+    let taken = grouper.take(&request).unwrap_or_default();
+    measure("assemble traces", || {
+        black_box(assemble(taken.iter().map(|taken| &taken.segment), SPANS));
     });
 }

@@ -4,7 +4,7 @@
 //! writes them. Keys and texts are as they were encoded, which need not be UTF-8.
 
 use crate::edit::Change;
-use crate::proto::{BYTES, Malformed, field_len, fields, put_bytes, put_key, put_varint};
+use crate::proto::{Malformed, field_len, fields, put_bytes, put_bytes_key};
 use crate::scan::{Scan, messages};
 use std::ops::Range;
 
@@ -51,8 +51,7 @@ pub fn find<'a>(message: &'a [u8], number: u32, key: &[u8]) -> Result<Option<&'a
 
 /// Appends an attribute, as field `number`, to an encoded message. `value` is an encoded `AnyValue`.
 pub fn put(message: &mut Vec<u8>, number: u32, key: &[u8], value: &[u8]) {
-    put_key(message, number, BYTES);
-    put_varint(message, (field_len(key.len()) + field_len(value.len())) as u64);
+    put_bytes_key(message, number, field_len(key.len()) + field_len(value.len()));
     put_bytes(message, 1, key);
     put_bytes(message, 2, value);
 }

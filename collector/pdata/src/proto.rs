@@ -223,10 +223,24 @@ pub(crate) fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
 }
 
 /// Appends a field of bytes.
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    put_key(out, number, BYTES);
-    put_varint(out, bytes.len() as u64);
+    put_bytes_key(out, number, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Appends key and length of a field of bytes. Those of items and attributes nearly always are two or three bytes.
+#[inline]
+pub(crate) fn put_bytes_key(out: &mut Vec<u8>, number: u32, length: usize) {
+    let key = (number << 3) as u8 | BYTES;
+    match (number, length) {
+        (..16, ..0x80) => out.extend_from_slice(&[key, length as u8]),
+        (..16, ..0x4000) => out.extend_from_slice(&[key, length as u8 | 0x80, (length >> 7) as u8]),
+        _ => {
+            put_key(out, number, BYTES);
+            put_varint(out, length as u64);
+        }
+    }
 }
 
 /// Appends a message field whose body `put_body` appends. The body moves by a byte or more if its length takes them.

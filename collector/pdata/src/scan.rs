@@ -85,17 +85,18 @@ impl<'a> Scan<'a> {
 /// The varint at `at`, and where it ends.
 #[inline(always)]
 fn varint(message: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
-    match message.get(at) {
-        Some(first) if *first < 0x80 => Ok((u64::from(*first), at + 1)),
-        _ => long_varint(message, at),
+    match message.get(at..).unwrap_or_default() {
+        [first @ 0..0x80, ..] => Ok((u64::from(*first), at + 1)),
+        [first, second @ 0..0x80, ..] => Ok((u64::from(first & 0x7f) | u64::from(*second) << 7, at + 2)),
+        rest => long_varint(rest, at),
     }
 }
 
 #[inline(never)]
-fn long_varint(message: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
-    let mut rest = fields(message.get(at..).unwrap_or_default());
+fn long_varint(from: &[u8], at: usize) -> Result<(u64, usize), Malformed> {
+    let mut rest = fields(from);
     let value = rest.varint()?;
-    Ok((value, message.len() - rest.remaining()))
+    Ok((value, at + from.len() - rest.remaining()))
 }
 
 /// Walks the repeated message field `number` of a message. Ends after the first error.
