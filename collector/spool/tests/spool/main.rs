@@ -2,6 +2,8 @@
 
 mod crash;
 mod damage;
+mod directory;
 mod faults;
+mod killed;
 mod model;
 mod queue;
