@@ -1,10 +1,11 @@
-//! OTLP/JSON from encoded traces: lowerCamelCase keys, ids in hex, 64-bit numbers as text, enums as numbers.
-//!
-//! Fields with their default value are left out, as protobuf's JSON mapping allows.
+//! OTLP/JSON from the views over encoded traces, for those who have a view in hand.
 
+use super::text::{
+    Separator, put_base64, put_count, put_double, put_id, put_key, put_long, put_number, put_signed, put_string,
+    put_text,
+};
 use crate::proto::Malformed;
 use crate::traces::{AnyValue, Attributes, Event, Link, ResourceSpans, Scope, ScopeSpans, Span, resource_spans};
-use std::io::Write;
 
 /// Appends one `ExportTraceServiceRequest` as one line without its end. On an error `out` is as it was.
 pub fn put_traces<'a>(out: &mut Vec<u8>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Malformed> {
@@ -206,16 +207,17 @@ fn put_value(out: &mut Vec<u8>, value: Option<AnyValue<'_>>) -> Result<(), Malfo
             out.extend_from_slice(b"{\"stringValue\":");
             put_string(out, text);
         }
-        Some(AnyValue::Bool(value)) => put(out, format_args!("{{\"boolValue\":{value}")),
+        Some(AnyValue::Bool(true)) => out.extend_from_slice(b"{\"boolValue\":true"),
+        Some(AnyValue::Bool(false)) => out.extend_from_slice(b"{\"boolValue\":false"),
         Some(AnyValue::Int(value)) => {
             out.extend_from_slice(b"{\"intValue\":\"");
-            if value < 0 {
-                out.push(b'-');
-            }
-            put_decimal(out, value.unsigned_abs());
+            put_signed(out, value);
             out.push(b'"');
         }
-        Some(AnyValue::Double(value)) => put_double(out, value),
+        Some(AnyValue::Double(value)) => {
+            out.extend_from_slice(b"{\"doubleValue\":");
+            put_double(out, value);
+        }
         Some(AnyValue::Bytes(bytes)) => {
             out.extend_from_slice(b"{\"bytesValue\":\"");
             put_base64(out, bytes);
@@ -243,138 +245,4 @@ fn put_value(out: &mut Vec<u8>, value: Option<AnyValue<'_>>) -> Result<(), Malfo
     }
     out.push(b'}');
     Ok(())
-}
-
-/// JSON has no numbers for these three; protobuf's mapping writes them as text.
-fn put_double(out: &mut Vec<u8>, value: f64) {
-    match value {
-        value if value.is_nan() => out.extend_from_slice(b"{\"doubleValue\":\"NaN\""),
-        f64::INFINITY => out.extend_from_slice(b"{\"doubleValue\":\"Infinity\""),
-        f64::NEG_INFINITY => out.extend_from_slice(b"{\"doubleValue\":\"-Infinity\""),
-        value => put(out, format_args!("{{\"doubleValue\":{value:?}")),
-    }
-}
-
-/// Puts a comma before each element but the first.
-#[derive(Debug, Default)]
-struct Separator(bool);
-
-impl Separator {
-    fn put(&mut self, out: &mut Vec<u8>) {
-        if self.0 {
-            out.push(b',');
-        }
-        self.0 = true;
-    }
-}
-
-fn put(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    // Writing to memory cannot fail.
-    let _ = out.write_fmt(arguments);
-}
-
-fn put_key(out: &mut Vec<u8>, object: &mut Separator, key: &str) {
-    object.put(out);
-    out.push(b'"');
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
-}
-
-fn put_text(out: &mut Vec<u8>, object: &mut Separator, key: &str, text: &[u8]) {
-    if !text.is_empty() {
-        put_key(out, object, key);
-        put_string(out, text);
-    }
-}
-
-fn put_count(out: &mut Vec<u8>, object: &mut Separator, key: &str, count: u32) {
-    if count != 0 {
-        put_key(out, object, key);
-        put_decimal(out, u64::from(count));
-    }
-}
-
-fn put_number(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: i32) {
-    if number != 0 {
-        put_key(out, object, key);
-        put(out, format_args!("{number}"));
-    }
-}
-
-fn put_long(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: u64) {
-    put_key(out, object, key);
-    out.push(b'"');
-    put_decimal(out, number);
-    out.push(b'"');
-}
-
-fn put_id(out: &mut Vec<u8>, object: &mut Separator, key: &str, id: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    put_key(out, object, key);
-    out.push(b'"');
-    // An id of zeros is how an empty one is read.
-    if id.iter().any(|byte| *byte != 0) {
-        out.extend(
-            id.iter()
-                .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
-        );
-    }
-    out.push(b'"');
-}
-
-/// A JSON string; what is not UTF-8 becomes U+FFFD, and control characters are escaped.
-fn put_string(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    match std::str::from_utf8(text) {
-        Ok(text) => put_escaped(out, text.as_bytes()),
-        Err(_) => put_escaped(out, String::from_utf8_lossy(text).as_bytes()),
-    }
-    out.push(b'"');
-}
-
-/// Copies runs of bytes that stand for themselves, which nearly always is all of it.
-fn put_escaped(out: &mut Vec<u8>, mut text: &[u8]) {
-    while let Some(at) = text
-        .iter()
-        .position(|byte| matches!(byte, 0..=0x1f | 0x7f | b'"' | b'\\'))
-    {
-        out.extend_from_slice(&text[..at]);
-        match text[at] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            control => put(out, format_args!("\\u{control:04x}")),
-        }
-        text = &text[at + 1..];
-    }
-    out.extend_from_slice(text);
-}
-
-fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return out.extend_from_slice(&digits[start..]);
-        }
-    }
-}
-
-fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for group in bytes.chunks(3) {
-        let mut padded = [0; 3];
-        padded[..group.len()].copy_from_slice(group);
-        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            out.push(if digit <= group.len() {
-                DIGITS[index as usize]
-            } else {
-                b'='
-            });
-        }
-    }
 }
