@@ -16,7 +16,7 @@ use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
-    receivers: &[receivers::ebpf::FACTORY],
+    receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[processors::batch::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,
