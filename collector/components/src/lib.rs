@@ -8,6 +8,7 @@
 pub mod connectors;
 pub mod embed;
 pub mod exporters;
+pub mod extensions;
 pub mod net;
 pub mod processors;
 pub mod receivers;
@@ -16,8 +17,13 @@ use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
+<<<<<<< HEAD
     receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[processors::batch::FACTORY],
+=======
+    receivers: &[receivers::ebpf::FACTORY],
+    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
+>>>>>>> main
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
@@ -26,6 +32,6 @@ pub const COMPONENTS: Components = Components {
         exporters::nop::FACTORY,
     ],
     connectors: &[connectors::forward::FACTORY],
-    extensions: &[],
+    extensions: &[extensions::health_check::FACTORY, extensions::live::FACTORY],
     telemetry: None,
 };

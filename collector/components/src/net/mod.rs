@@ -2,4 +2,5 @@
 //! compression of whole bodies.
 
 pub mod compress;
+pub mod pages;
 pub mod tls;

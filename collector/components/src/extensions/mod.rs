@@ -1,0 +1,4 @@
+//! What is beside the pipelines.
+
+pub mod health_check;
+pub mod live;

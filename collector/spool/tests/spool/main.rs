@@ -1,0 +1,4 @@
+//! The queue on a simulated disk that crashes and fails, and on the real one under a process that is killed.
+
+mod crash;
+mod model;
