@@ -17,13 +17,8 @@ use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
-<<<<<<< HEAD
-    receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
-    processors: &[processors::batch::FACTORY],
-=======
-    receivers: &[receivers::ebpf::FACTORY],
+receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
->>>>>>> main
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
