@@ -12,12 +12,13 @@ pub mod extensions;
 pub mod net;
 pub mod processors;
 pub mod receivers;
+pub mod telemetry;
 
 use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
-    receivers: &[receivers::ebpf::FACTORY],
+receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,
@@ -28,10 +29,10 @@ pub const COMPONENTS: Components = Components {
     ],
     connectors: &[connectors::forward::FACTORY],
     extensions: &[
-        extensions::health_check::FACTORY,
-        extensions::live::FACTORY,
         extensions::basicauth::FACTORY,
         extensions::bearertokenauth::FACTORY,
+        extensions::health_check::FACTORY,
+        extensions::live::FACTORY,
     ],
-    telemetry: None,
+    telemetry: Some(telemetry::extension),
 };

@@ -1,6 +1,7 @@
 //! Views over encoded logs. Nothing is decoded before it is asked for, and nothing is copied.
 
-use crate::proto::{Field, Malformed, fields, last_bytes, messages};
+use crate::proto::{Field, Malformed, fields};
+use crate::scan::{last_bytes, messages};
 use crate::view::{AnyValue, Attributes, Resource, Scope, id};
 
 /// The `ResourceLogs` of one encoded request.

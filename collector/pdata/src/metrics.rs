@@ -2,7 +2,8 @@
 
 mod point;
 
-use crate::proto::{Malformed, fields, last_bytes, messages};
+use crate::proto::{Malformed, fields};
+use crate::scan::{last_bytes, messages};
 use crate::view::{Attributes, Resource, Scope};
 pub use point::{
     Buckets, Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Number, NumberDataPoint, SummaryDataPoint,

@@ -108,7 +108,7 @@ impl Processor for Batch {
         if items <= part {
             return self.add(payload, now, sink);
         }
-        match split::traces(payload, part) {
+        match split::parts(payload, part, usize::MAX) {
             Ok(parts) => parts.into_iter().for_each(|part| self.add(part, now, sink)),
             Err(error) => {
                 tracing::warn!(%error, items, "a payload that had to be cut is not OTLP and is dropped");

@@ -1,4 +1,5 @@
-use crate::proto::{Field, FieldValue, Fields, Malformed, fields, messages};
+use crate::proto::{Field, FieldValue, Fields, Malformed, fields};
+use crate::scan::messages;
 use crate::view::{Attributes, id};
 
 /// A measured value.

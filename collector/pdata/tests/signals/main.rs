@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod attributes;
+mod by_trace;
 mod disorder;
 mod edit;
 mod generate;
+mod split;
 mod values;
 mod views;
 

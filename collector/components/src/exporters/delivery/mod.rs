@@ -9,24 +9,13 @@ pub mod settings;
 
 pub use retry::Retry;
 
-use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, Limits, Overflow, Queue, reason};
-use collector_pdata::{Malformed, Payload, Signal, split};
+use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, reason};
+use collector_pdata::{Malformed, Payload, split};
 use flight::Flight;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// The queue before such an exporter. What comes while it is full is refused at the pipeline's entry, or dropped where
-/// another exporter goes on, so that the memory stays flat.
-pub const QUEUE: Queue = Queue {
-    limits: Limits {
-        items: 512 * 1024,
-        bytes: 64 << 20,
-    },
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
-};
 
 /// The reason that is counted for an item that is by itself larger than the destination takes.
 pub const TOO_LARGE: &str = "too_large";
@@ -127,7 +116,7 @@ impl<T: Transport> Courier<T> {
     async fn deliver(&self, delivery: Delivery) {
         let mut parts = vec![delivery];
         while let Some(part) = parts.pop() {
-            let Delivery { payload, claim } = part;
+            let Delivery { payload, claim, .. } = part;
             if let Some((claim, why)) = self.deliver_whole(&payload, claim).await {
                 self.halve(payload, claim, &why, &mut parts);
             }
@@ -215,7 +204,7 @@ impl<T: Transport> Courier<T> {
         let mut deliveries: Vec<Delivery> = Vec::with_capacity(halves.len());
         for payload in halves {
             let claim = claim.split(payload.items());
-            deliveries.push(Delivery { payload, claim });
+            deliveries.push(Delivery::part(payload, claim));
         }
         claim.dropped(reason::MALFORMED);
         parts.extend(deliveries.into_iter().rev());
@@ -246,9 +235,8 @@ impl<T: Transport> Courier<T> {
 
 /// A request in two, if it has more than one item.
 fn halves(payload: Payload) -> Result<Vec<Payload>, Malformed> {
-    match (payload.items(), payload.signal()) {
-        (0 | 1, _) => Ok(vec![payload]),
-        (items, Signal::Traces) => split::traces(payload, items.div_ceil(2)),
-        (_, Signal::Metrics | Signal::Logs) => Ok(vec![payload]),
+    match payload.items() {
+        0 | 1 => Ok(vec![payload]),
+        items => split::parts(payload, items.div_ceil(2), usize::MAX),
     }
 }

@@ -1,9 +1,8 @@
 //! `sending_queue`, with upstream's names and defaults: what stands before an exporter is the engine's affair, how many
 //! requests are on their way at the same time is the exporter's.
 
-use super::QUEUE;
 use collector_config::{ComponentId, Section};
-use collector_engine::{Limits, Overflow, Queue};
+use collector_engine::{Limits, Overflow, Queue, reason};
 use std::time::Duration;
 
 /// What a queue's size is counted in.
@@ -57,7 +56,32 @@ const SIZERS: [(&str, Sizer); 3] = [
     ("bytes", Sizer::Bytes),
 ];
 
+/// The bytes that a queue in memory holds at most, where its size is not given in bytes.
+const MAX_BYTES: u32 = 128 << 20;
+
 impl QueueSettings {
+    /// The queue in memory. What comes while it is full is refused at the pipeline's entry, or dropped where another
+    /// exporter goes on.
+    pub fn queue(&self) -> Queue {
+        let size = u32::try_from(self.queue_size).unwrap_or(u32::MAX);
+        let (items, bytes) = match (self.enabled, self.sizer) {
+            // Without a queue there is still the request that waits for a free consumer.
+            (false, _) => (1, MAX_BYTES),
+            (true, Sizer::Bytes) => (u32::MAX, size),
+            (true, Sizer::Requests | Sizer::Items) => (size, MAX_BYTES),
+        };
+        Queue {
+            limits: Limits { items, bytes },
+            counts_requests: !self.enabled || self.sizer == Sizer::Requests,
+            overflow: if self.block_on_overflow {
+                Overflow::Wait
+            } else {
+                Overflow::Drop
+            },
+            abandoned: reason::EXPORT_FAILED,
+        }
+    }
+
     /// Reads the exporter's `sending_queue`.
     pub fn configure(section: &mut Section<'_, '_>) -> QueueSettings {
         section.section("sending_queue", |queue| {
@@ -76,39 +100,6 @@ impl QueueSettings {
             }
             settings
         })
-    }
-}
-
-impl QueueSettings {
-    /// The queue in memory that the engine is to make. The engine counts items and bytes; a size in requests bounds
-    /// neither, so that the exporters' own bound stays.
-    pub fn in_memory(&self) -> Queue {
-        let size = u32::try_from(self.queue_size).unwrap_or(u32::MAX);
-        let limits = match self.sizer {
-            Sizer::Requests => QUEUE.limits,
-            Sizer::Items => Limits {
-                items: size,
-                bytes: u32::MAX,
-            },
-            Sizer::Bytes => Limits {
-                items: u32::MAX,
-                bytes: size,
-            },
-        };
-        Queue {
-            limits,
-            overflow: if self.block_on_overflow {
-                Overflow::Wait
-            } else {
-                QUEUE.overflow
-            },
-            ..QUEUE
-        }
-    }
-
-    /// How many requests one of so many workers has on their way at the same time.
-    pub fn consumers_of(&self, workers: usize) -> usize {
-        self.num_consumers.div_ceil(workers.max(1)).max(1)
     }
 }
 
@@ -174,15 +165,12 @@ mod tests {
               storage: file_storage/otc, batch: {flush_timeout: 1s, min_size: 10, max_size: 20, sizer: bytes}}",
         )
         .unwrap();
-        assert_eq!(queue.storage.as_ref().unwrap().to_string(), "file_storage/otc");
+        assert_eq!(queue.storage.unwrap().to_string(), "file_storage/otc");
         assert_eq!(
             (queue.num_consumers, queue.queue_size, queue.sizer),
             (2, 5_000_000, Sizer::Bytes)
         );
         assert_eq!(queue.batch.unwrap().max_size, 20);
-        let memory = queue.in_memory();
-        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
-        assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
     }
 
     #[test]

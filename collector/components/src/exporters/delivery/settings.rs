@@ -2,8 +2,8 @@
 
 use crate::net::compress::{Compressor, Encoding};
 use bytes::Bytes;
-use collector_config::{ComponentId, Entry, Section, Value};
-use collector_engine::{Authenticator, BoxError, Host, HostError};
+use collector_config::{ComponentId, Entry, Errors, Node, Section, Value};
+use collector_engine::{Authenticator, Host, HostError};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,15 @@ use std::time::Duration;
 
 /// What we call ourselves.
 pub const USER_AGENT: &str = concat!("odigos-collector/", env!("CARGO_PKG_VERSION"));
+
+/// Reads settings that no configuration file holds.
+pub fn read_alone<T>(settings: &Node, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> Result<T, Errors> {
+    let mut errors = Errors::default();
+    let mut section = Section::open("", settings, &mut errors);
+    let value = read(&mut section);
+    section.finish();
+    errors.unless_any(value)
+}
 
 /// Reads `timeout`; zero is none.
 pub fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Option<Duration> {
@@ -161,11 +170,6 @@ pub struct Auth {
     authenticator: Option<Arc<dyn Authenticator>>,
 }
 
-/// Why a request cannot be authenticated.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot authenticate")]
-pub struct AuthError(#[source] BoxError);
-
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Auth").field(&self.id).finish()
@@ -190,7 +194,7 @@ impl Auth {
         self.id.as_ref()
     }
 
-    /// Gets that extension's authenticator.
+    /// Looks the extension up; without its proof nothing may be sent.
     pub fn open(&mut self, host: &Host) -> Result<(), HostError> {
         if let Some(id) = &self.id {
             self.authenticator = Some(host.authenticator(id)?);
@@ -198,18 +202,11 @@ impl Auth {
         Ok(())
     }
 
-    /// Sets the headers of one request; must be opened.
-    pub fn apply(&self, headers: &mut HeaderMap) -> Result<(), AuthError> {
-        let Some(authenticator) = &self.authenticator else {
-            return Ok(());
-        };
-        for (name, value) in authenticator.headers().map_err(AuthError)? {
-            let name = HeaderName::try_from(name).map_err(|error| AuthError(error.into()))?;
-            let mut value = HeaderValue::try_from(value).map_err(|error| AuthError(error.into()))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+    /// Sets the headers of one request.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        if let Some(authenticator) = &self.authenticator {
+            authenticator.apply(headers);
         }
-        Ok(())
     }
 }
 
@@ -273,12 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticator_is_named_by_its_id() {
+    fn an_authenticator_is_read_by_its_id() {
         let auth = read("auth: {authenticator: bearertokenauth/a}", Auth::configure).unwrap();
-        assert_eq!(auth.id().unwrap().to_string(), "bearertokenauth/a");
-        let error = read("auth: {}", Auth::configure).unwrap_err();
-        assert!(error.contains("auth::authenticator: is required"), "{error}");
-        let error = read("auth: {authenticator: 1}", Auth::configure).unwrap_err();
-        assert!(error.contains("is not a component"), "{error}");
+        assert_eq!(auth.id().map(ToString::to_string), Some("bearertokenauth/a".to_owned()));
+        assert!(
+            read("auth: {}", Auth::configure)
+                .unwrap_err()
+                .contains("auth::authenticator: is required")
+        );
     }
 }

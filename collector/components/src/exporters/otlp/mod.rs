@@ -20,19 +20,20 @@ mod status;
 
 use super::delivery::queue::QueueSettings;
 use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, Retry};
+use super::delivery::{self, Retry, Transport};
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Place, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::GrpcTransport;
-use collector_config::{ComponentId, Section};
-use collector_engine::{BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue};
+use collector_config::{ComponentId, Node, Section};
+use collector_engine::{
+    BoxError, BoxFuture, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue,
+};
 use collector_pdata::Signal;
 use http::HeaderMap;
 use http::uri::Authority;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The line in the table.
@@ -42,6 +43,7 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
+#[derive(Clone)]
 struct OtlpExporter {
     endpoint: Endpoint,
     authority: Option<Authority>,
@@ -53,11 +55,21 @@ struct OtlpExporter {
     timeout: Option<Duration>,
     retry: Retry,
     queue: QueueSettings,
-    workers: usize,
-    dialer: Option<Arc<Dialer>>,
+    dialer: Option<Dialer>,
+}
+
+/// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
+pub(crate) fn sender(settings: &Node, draining: Draining) -> Result<impl Transport, BoxError> {
+    let exporter = settings::read_alone(settings, read)?;
+    let dialer = exporter.dialer()?;
+    exporter.transport(dialer, draining)
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
+    Box::new(read(section))
+}
+
+fn read(section: &mut Section<'_, '_>) -> OtlpExporter {
     let written = section.required_text("endpoint").unwrap_or_default();
     let endpoint = endpoint::grpc(written).unwrap_or_else(|message| {
         section.error("endpoint", message);
@@ -71,7 +83,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     for ignored in ["read_buffer_size", "write_buffer_size"] {
         section.count(ignored, 0);
     }
-    Box::new(OtlpExporter {
+    OtlpExporter {
         tls: ClientTls::configure(section, endpoint.scheme == Scheme::Plain),
         endpoint,
         authority: authority(section),
@@ -82,9 +94,8 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
         timeout: settings::timeout(section, Duration::from_secs(5)),
         retry: Retry::configure(section),
         queue: QueueSettings::configure(section),
-        workers: 1,
         dialer: None,
-    })
+    }
 }
 
 fn authority(section: &mut Section<'_, '_>) -> Option<Authority> {
@@ -144,17 +155,33 @@ impl OtlpExporter {
         Ok(Dialer::new(self.endpoint.place.clone(), Some((config, name))))
     }
 
-    fn transport(&self, input: &ExporterInput) -> Result<GrpcTransport, BoxError> {
+    /// The work of one worker, with connections of its own.
+    async fn export(self, input: ExporterInput) -> Ended {
         let dialer = self.dialer.clone().ok_or("the exporter was not opened")?;
-        let authority = match &self.authority {
-            Some(authority) => authority.clone(),
+        let (retry, consumers) = (self.retry, self.queue.num_consumers);
+        let destination = self.endpoint.place.to_string();
+        let transport = self.transport(dialer, input.draining())?;
+        delivery::run(transport, retry, consumers, destination, input).await;
+        Ok(())
+    }
+
+    fn transport(self, dialer: Dialer, draining: Draining) -> Result<GrpcTransport, BoxError> {
+        let authority = match self.authority {
+            Some(authority) => authority,
             None => self.endpoint.place.authority().parse()?,
         };
-        let base = format!("{}://{authority}", if dialer.is_tls() { "https" } else { "http" });
-        let client = Client::new(dialer, self.client, input.draining());
-        let (headers, auth) = (self.headers.clone(), self.auth.clone());
-        let transport = GrpcTransport::new(client, &base, headers, auth, self.timeout)?;
-        Ok(transport.compressing(self.compression.compressor()?))
+        let scheme = if dialer.is_tls() { "https" } else { "http" };
+        let client = Client::new(dialer, self.client, draining);
+        let compressor = self.compression.compressor()?;
+        GrpcTransport::new(
+            client,
+            scheme,
+            &authority,
+            self.headers,
+            self.auth,
+            compressor,
+            self.timeout,
+        )
     }
 }
 
@@ -164,27 +191,21 @@ impl Exporter for OtlpExporter {
     }
 
     fn queue(&self) -> Queue {
-        self.queue.in_memory()
+        self.queue.queue()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().cloned().into_iter().collect()
+        self.auth.id().into_iter().cloned().collect()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
-        self.workers = host.workers();
-        self.dialer = Some(Arc::new(self.dialer()?));
+        self.dialer = Some(self.dialer()?);
         Ok(())
     }
 
     fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let transport = self.transport(&input);
-        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
-        let destination = self.endpoint.place.to_string();
-        Box::pin(async move {
-            delivery::run(transport?, retry, consumers, destination, input).await;
-            Ok(())
-        })
+        let exporter = self.clone();
+        Box::pin(exporter.export(input))
     }
 }

@@ -20,15 +20,17 @@ mod call;
 use super::delivery::queue::QueueSettings;
 use super::delivery::reply::Form;
 use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, Retry};
+use super::delivery::{self, Retry, Transport};
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::{HttpTransport, Route};
-use collector_config::{ComponentId, Section};
-use collector_engine::{BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue};
+use collector_config::{ComponentId, Node, Section};
+use collector_engine::{
+    BoxError, BoxFuture, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue,
+};
 use collector_pdata::Signal;
 use http::HeaderMap;
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
+#[derive(Clone)]
 struct OtlpHttpExporter {
     /// Of traces, metrics and logs.
     endpoints: [Option<Endpoint>; 3],
@@ -52,21 +55,29 @@ struct OtlpHttpExporter {
     compression: Compression,
     timeout: Option<Duration>,
     retry: Retry,
+    consumers: usize,
     queue: QueueSettings,
-    workers: usize,
-    dialers: [Option<Arc<Dialer>>; 3],
+    dialers: [Option<Dialer>; 3],
+}
+
+/// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
+pub(crate) fn sender(settings: &Node, draining: &Draining) -> Result<impl Transport, BoxError> {
+    let mut exporter = settings::read_alone(settings, read)?;
+    exporter.dial()?;
+    exporter.transport(draining)
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
+    Box::new(read(section))
+}
+
+fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
     let form = section.choice("encoding", &[("proto", Form::Proto), ("json", Form::Json)]);
     let allowed = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
     refuse_what_is_not_there(section);
     let most = section.count("max_conns_per_host", 0) as usize;
-    let mut queue = QueueSettings::configure(section);
-    if most > 0 {
-        queue.num_consumers = queue.num_consumers.min(most);
-    }
-    Box::new(OtlpHttpExporter {
+    let queue = QueueSettings::configure(section);
+    OtlpHttpExporter {
         endpoints: endpoints(section),
         tls: ClientTls::configure(section, false),
         client: client_settings(section),
@@ -76,10 +87,14 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
         compression: Compression::configure(section, &allowed),
         timeout: settings::timeout(section, Duration::from_secs(30)),
         retry: Retry::configure(section),
+        consumers: if most == 0 {
+            queue.num_consumers
+        } else {
+            queue.num_consumers.min(most)
+        },
         queue,
-        workers: 1,
         dialers: [None, None, None],
-    })
+    }
 }
 
 /// Settings of upstream's that change where requests go must not be passed over; those of buffers may.
@@ -158,11 +173,11 @@ impl OtlpHttpExporter {
         Ok(Dialer::new(endpoint.place.clone(), Some((config, name))))
     }
 
-    fn routes(&self, input: &ExporterInput) -> Result<[Option<Route>; 3], BoxError> {
+    fn routes(&self, draining: &Draining) -> Result<[Option<Route>; 3], BoxError> {
         let mut clients: Vec<(Endpoint, Arc<Client>)> = Vec::new();
         let mut routes = [None, None, None];
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            let (Some(endpoint), Some(dialer)) = (endpoint, &self.dialers[index]) else {
+            let (Some(endpoint), Some(dialer)) = (endpoint, self.dialers[index].clone()) else {
                 continue;
             };
             // Signals of one server share its connections.
@@ -172,13 +187,44 @@ impl OtlpHttpExporter {
                 .find(|(known, _)| same(known))
                 .map(|(_, client)| client.clone());
             let client = shared.unwrap_or_else(|| {
-                let client = Arc::new(Client::new(dialer.clone(), self.client, input.draining()));
+                let client = Arc::new(Client::new(dialer, self.client, draining.clone()));
                 clients.push((endpoint.clone(), client.clone()));
                 client
             });
             routes[index] = Some(Route::new(client, endpoint)?);
         }
         Ok(routes)
+    }
+
+    /// The work of one worker, with connections of its own.
+    async fn export(self, input: ExporterInput) -> Ended {
+        let transport = self.transport(&input.draining())?;
+        let destination = self.destination();
+        delivery::run(transport, self.retry, self.consumers, destination, input).await;
+        Ok(())
+    }
+
+    fn transport(&self, draining: &Draining) -> Result<HttpTransport, BoxError> {
+        let (headers, auth) = (self.headers.clone(), self.auth.clone());
+        let compressor = self.compression.compressor()?;
+        let routes = self.routes(draining)?;
+        Ok(HttpTransport::new(
+            routes,
+            self.form,
+            headers,
+            auth,
+            compressor,
+            self.timeout,
+        ))
+    }
+
+    fn dial(&mut self) -> Result<(), TlsError> {
+        for index in 0..self.endpoints.len() {
+            if let Some(endpoint) = &self.endpoints[index] {
+                self.dialers[index] = Some(self.dialer(endpoint)?);
+            }
+        }
+        Ok(())
     }
 
     fn destination(&self) -> String {
@@ -191,20 +237,6 @@ impl OtlpHttpExporter {
         places.dedup();
         places.join(", ")
     }
-
-    fn transport(&self, input: &ExporterInput) -> Result<HttpTransport, BoxError> {
-        let (headers, auth) = (self.headers.clone(), self.auth.clone());
-        let compressor = self.compression.compressor()?;
-        let routes = self.routes(input)?;
-        Ok(HttpTransport::new(
-            routes,
-            self.form,
-            headers,
-            auth,
-            compressor,
-            self.timeout,
-        ))
-    }
 }
 
 impl Exporter for OtlpHttpExporter {
@@ -213,31 +245,20 @@ impl Exporter for OtlpHttpExporter {
     }
 
     fn queue(&self) -> Queue {
-        self.queue.in_memory()
+        self.queue.queue()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().cloned().into_iter().collect()
+        self.auth.id().into_iter().cloned().collect()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
-        self.workers = host.workers();
-        for index in 0..self.endpoints.len() {
-            if let Some(endpoint) = &self.endpoints[index] {
-                self.dialers[index] = Some(Arc::new(self.dialer(endpoint)?));
-            }
-        }
-        Ok(())
+        Ok(self.dial()?)
     }
 
     fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let transport = self.transport(&input);
-        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
-        let destination = self.destination();
-        Box::pin(async move {
-            delivery::run(transport?, retry, consumers, destination, input).await;
-            Ok(())
-        })
+        let exporter = self.clone();
+        Box::pin(exporter.export(input))
     }
 }

@@ -1,5 +1,6 @@
 //! Where a receiver listens, and its sockets: one for each worker.
 
+use collector_config::Endpoint as Address;
 use rustix::fs::{Mode, chmod};
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
@@ -18,8 +19,8 @@ const BACKLOG: i32 = 1024;
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// `host:port`; an empty host is all addresses.
-    Tcp(String),
+    /// An address; an empty host is all of them.
+    Tcp(Address),
     /// The path of a socket file.
     Unix(PathBuf),
 }
@@ -43,7 +44,7 @@ pub(crate) struct ListenError {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Tcp(address) => f.write_str(address),
+            Endpoint::Tcp(address) => address.fmt(f),
             Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -57,18 +58,14 @@ impl Endpoint {
             (None, true) => Some(written.strip_prefix("unix:").unwrap_or(written)),
             (None, false) => written.strip_prefix("unix:"),
         };
-        let shown = written.escape_debug();
         if let Some(path) = path {
+            let shown = written.escape_debug();
             return match path.starts_with('/') && path.len() < 108 {
                 true => Ok(Endpoint::Unix(path.into())),
                 false => Err(format!("\"{shown}\" is not an absolute path of less than 108 bytes")),
             };
         }
-        let port = written.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-        match port {
-            Some(_) => Ok(Endpoint::Tcp(written.to_owned())),
-            None => Err(format!("\"{shown}\" is not host:port")),
-        }
+        Address::parse(written).map(Endpoint::Tcp)
     }
 
     /// One listener for each worker.
@@ -85,11 +82,11 @@ impl Endpoint {
 }
 
 /// The address; IPv4 where a name has both, as upstream takes it.
-fn resolve(address: &str) -> io::Result<SocketAddr> {
-    if let Some(port) = address.strip_prefix(':').and_then(|port| port.parse().ok()) {
-        return Ok((IpAddr::V6(Ipv6Addr::UNSPECIFIED), port).into());
+fn resolve(address: &Address) -> io::Result<SocketAddr> {
+    if address.host.is_empty() {
+        return Ok((IpAddr::V6(Ipv6Addr::UNSPECIFIED), address.port).into());
     }
-    let found: Vec<SocketAddr> = address.to_socket_addrs()?.collect();
+    let found: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
     let v4 = found.iter().find(|address| address.is_ipv4());
     v4.or(found.first())
         .copied()
@@ -198,10 +195,14 @@ mod tests {
 
     #[test]
     fn endpoints_are_read() {
+        let tcp = |host: &str, port| {
+            let host = host.to_owned();
+            Some(Endpoint::Tcp(Address { host, port }))
+        };
         for (written, unix, expected) in [
-            ("localhost:4317", false, Some(Endpoint::Tcp("localhost:4317".into()))),
-            (":4317", false, Some(Endpoint::Tcp(":4317".into()))),
-            ("[::1]:4317", false, Some(Endpoint::Tcp("[::1]:4317".into()))),
+            ("localhost:4317", false, tcp("localhost", 4317)),
+            (":4317", false, tcp("", 4317)),
+            ("[::1]:4317", false, tcp("::1", 4317)),
             ("unix:///run/a.sock", false, Some(Endpoint::Unix("/run/a.sock".into()))),
             ("/run/a.sock", true, Some(Endpoint::Unix("/run/a.sock".into()))),
             ("a.sock", true, None),
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_that_nobody_else_has() {
-        let endpoint = Endpoint::Tcp("127.0.0.1:0".into());
+        let endpoint = Endpoint::parse("127.0.0.1:0", false).unwrap();
         let listeners = endpoint.listen(2).unwrap();
         let [Listener::Tcp(one), Listener::Tcp(two)] = listeners.as_slice() else {
             panic!("{listeners:?}")
@@ -223,7 +224,10 @@ mod tests {
         let address = one.local_addr().unwrap();
         assert_eq!(two.local_addr().unwrap(), address);
         for workers in [1, 2] {
-            let error = Endpoint::Tcp(address.to_string()).listen(workers).unwrap_err();
+            let error = Endpoint::parse(&address.to_string(), false)
+                .unwrap()
+                .listen(workers)
+                .unwrap_err();
             assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse, "{error}");
         }
     }

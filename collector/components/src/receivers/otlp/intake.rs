@@ -1,10 +1,11 @@
 //! From a request's body to the pipelines, the same for both transports.
 
-use super::accept::{Accept, Transport};
 use super::rejection::Rejection;
 use super::validate;
 use crate::net::compress::{Encoding, decompress};
 use bytes::Bytes;
+use collector_engine::Output;
+use collector_pdata::json::{self, Limits};
 use collector_pdata::{Payload, Signal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,41 +20,45 @@ const FIRST_ROOM: usize = 256 << 10;
 /// One worker's way to the pipelines.
 #[derive(Clone)]
 pub(crate) struct Intake {
-    pub(crate) accept: Arc<dyn Accept>,
-    pub(crate) transport: Transport,
+    pub(crate) output: Output,
     pub(crate) unfinished: Arc<Unfinished>,
     /// The most bytes of a message, before and after decompression.
     pub(crate) limit: usize,
 }
 
 impl Intake {
-    /// Takes a body that is encoded in protobuf: decompresses, validates, counts and hands it on.
-    pub(crate) fn take(&self, signal: Signal, encoding: Option<Encoding>, body: Bytes) -> Result<(), Rejection> {
-        let counted = self.plain(encoding, body).and_then(|body| {
-            let items = validate::count(signal, &body)?;
-            Ok(Payload::new(signal, body, items))
-        });
-        self.hand_on(signal, counted)
-    }
-
-    /// The body without its compression.
-    pub(crate) fn plain(&self, encoding: Option<Encoding>, body: Bytes) -> Result<Bytes, Rejection> {
-        match encoding {
-            Some(encoding) => Ok(Bytes::from(decompress(encoding, &body, self.limit)?)),
-            None if body.len() > self.limit => Err(Rejection::TooLarge(self.limit)),
-            None => Ok(body),
+    /// Takes a body: decompresses, validates, counts and hands it on. One without items succeeds and goes nowhere.
+    pub(crate) fn take(&self, signal: Signal, body: Body) -> Result<(), Rejection> {
+        let payload = self.payload(signal, body).inspect_err(|_| self.malformed())?;
+        if payload.items() == 0 {
+            return Ok(());
         }
+        self.output.try_send(payload).map_err(Rejection::Refused)
     }
 
-    /// Gives a payload to the pipelines, or counts that there was none. One without items succeeds and goes nowhere.
-    pub(crate) fn hand_on(&self, signal: Signal, payload: Result<Payload, Rejection>) -> Result<(), Rejection> {
-        match payload {
-            Ok(payload) if payload.items() == 0 => Ok(()),
-            Ok(payload) => self.accept.accept(payload, self.transport).map_err(Rejection::Refused),
-            Err(rejection) => {
-                self.accept.rejected(signal, self.transport);
-                Err(rejection)
-            }
+    /// Counts a request whose items could not be counted.
+    pub(crate) fn malformed(&self) {
+        self.output.counts().malformed_request();
+    }
+
+    fn payload(&self, signal: Signal, body: Body) -> Result<Payload, Rejection> {
+        let bytes = match body.encoding {
+            Some(encoding) => Bytes::from(decompress(encoding, &body.bytes, self.limit)?),
+            None if body.bytes.len() > self.limit => return Err(Rejection::TooLarge(self.limit)),
+            None => body.bytes,
+        };
+        let bytes = match body.format {
+            Format::Protobuf => bytes,
+            Format::Json => json::decode(signal, &bytes, &self.json_limits())?.into(),
+        };
+        let items = validate::count(signal, &bytes)?;
+        Ok(Payload::new(signal, bytes, items))
+    }
+
+    /// A message may grow as it is encoded, since a number of one digit takes eight bytes.
+    fn json_limits(&self) -> Limits {
+        Limits {
+            output_bytes: self.limit.saturating_mul(2),
         }
     }
 
@@ -65,6 +70,21 @@ impl Intake {
             unfinished: self.unfinished.clone(),
         }
     }
+}
+
+/// A request's body as it was sent.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) format: Format,
+    pub(crate) encoding: Option<Encoding>,
+    pub(crate) bytes: Bytes,
+}
+
+/// How a message is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Protobuf,
+    Json,
 }
 
 /// Counts the bytes that unfinished requests hold.

@@ -31,10 +31,11 @@
 //! Read and without effect: `read_buffer_size`, `write_buffer_size`, `write_timeout`, `include_metadata`, and
 //! `keepalive::enforcement_policy` (pings are answered however often they come; one at a time is held).
 
-mod accept;
 mod accepting;
+mod activity;
 mod endpoint;
 mod grpc;
+mod http;
 mod intake;
 mod rejection;
 mod schema;
@@ -42,104 +43,105 @@ mod settings;
 mod stream;
 mod validate;
 
-pub use accept::{Accept, Refusal, Transport};
-
-use crate::net::tls::Loaded;
+use crate::net::tls::{Loaded, ServerTls};
 use accepting::{Accepting, Places};
 use collector_config::Section;
-use collector_engine::{BoxError, Draining};
+use collector_engine::{BoxError, BoxFuture, Draining, Ended, Host, Output, Placement, Receiver, ReceiverFactory};
+use collector_pdata::Signal;
 use endpoint::Listener;
 use intake::{Intake, Unfinished};
 use rustls::ServerConfig;
-use settings::{GrpcSettings, ServerSettings, Settings};
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use settings::{GrpcSettings, HttpSettings, ServerSettings, Settings};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use stream::Stream;
 
-/// The receiver: configured once, opened once, served by every worker.
-#[derive(Debug)]
-pub struct Otlp {
+/// The line in the table.
+pub const FACTORY: ReceiverFactory = ReceiverFactory {
+    kind: "otlp",
+    signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
+    configure,
+};
+
+struct OtlpReceiver {
     settings: Option<Settings>,
-    open: Option<Open>,
+    grpc: Option<Protocol<GrpcSettings>>,
+    http: Option<Protocol<HttpSettings>>,
     unfinished: Arc<Unfinished>,
 }
 
-/// What the workers share.
-struct Open {
-    grpc: Option<Protocol<GrpcSettings>>,
-}
-
+/// A protocol that is open.
 struct Protocol<T> {
     settings: Arc<T>,
     accepting: Accepting,
     limit: usize,
     /// Each worker takes one.
-    listeners: Mutex<Vec<Listener>>,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
 }
 
-impl std::fmt::Debug for Open {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Open")
+fn configure(section: &mut Section<'_, '_>, descriptor: Option<OwnedFd>) -> Box<dyn Receiver> {
+    if descriptor.is_some() {
+        section.error(
+            "protocols",
+            "a descriptor was handed to this receiver, which has no use for one",
+        );
     }
+    Box::new(OtlpReceiver {
+        settings: Some(Settings::configure(section)),
+        grpc: None,
+        http: None,
+        unfinished: Arc::default(),
+    })
 }
 
-impl Otlp {
-    /// Reads the settings, without touching the outside world. After an error the result is never used.
-    pub fn configure(section: &mut Section<'_, '_>) -> Self {
-        Otlp {
-            settings: Some(Settings::configure(section)),
-            open: None,
-            unfinished: Arc::default(),
-        }
+impl Receiver for OtlpReceiver {
+    fn placement(&self) -> Placement {
+        Placement::Every
     }
 
-    /// Reads the certificates and binds a socket for each of so many workers.
-    pub fn open(&mut self, workers: usize) -> Result<(), BoxError> {
-        let Some(settings) = self.settings.take() else {
-            return Err("it is open already".into());
-        };
-        self.open = Some(Open {
-            grpc: settings
-                .grpc
-                .map(|settings| Protocol::open(settings, workers, &[b"h2"]))
-                .transpose()?,
+    fn open(&mut self, host: &Host) -> Ended {
+        let settings = self.settings.take().ok_or("it is open already")?;
+        let grpc = settings.grpc.map(|grpc| Protocol::open(grpc, host, &[b"h2"]));
+        let http = settings
+            .http
+            .map(|http| Protocol::open(http, host, &[b"h2", b"http/1.1"]));
+        (self.grpc, self.http) = (grpc.transpose()?, http.transpose()?);
+        Ok(())
+    }
+
+    fn run(&mut self, output: Output, draining: Draining) -> BoxFuture<Ended> {
+        let grpc = self.grpc.as_mut().map(|grpc| {
+            let intake = intake(&output, &self.unfinished, grpc.limit);
+            grpc.run(intake, draining.clone(), grpc::serve)
         });
-        Ok(())
+        let http = self.http.as_mut().map(|http| {
+            let intake = intake(&output, &self.unfinished, http.limit);
+            http.run(intake, draining.clone(), http::serve)
+        });
+        Box::pin(async move {
+            tokio::try_join!(optional(grpc), optional(http))?;
+            Ok(())
+        })
     }
+}
 
-    /// Where gRPC listens over TCP, once it is open.
-    pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.open.as_ref()?.grpc.as_ref()?.addresses.first().copied()
+async fn optional(work: Option<BoxFuture<Ended>>) -> Ended {
+    match work {
+        Some(work) => work.await,
+        None => Ok(()),
     }
+}
 
-    /// Serves as one of the workers: call it at most as often as there are workers, each within its own runtime. Ends
-    /// when the drain has begun and the connections have ended, or shortly before its deadline.
-    pub async fn serve(&self, accept: Arc<dyn Accept>, draining: Draining) -> Result<(), BoxError> {
-        let Some(open) = &self.open else {
-            return Err("it is not open".into());
-        };
-        let Some(grpc) = &open.grpc else { return Ok(()) };
-        let intake = self.intake(accept, Transport::Grpc, grpc.limit);
-        let (settings, ending) = (grpc.settings.clone(), draining.clone());
-        let serve = move |stream| grpc::serve(stream, settings.clone(), intake.clone(), ending.clone());
-        if let Some(listener) = grpc.listener() {
-            grpc.accepting.clone().run(listener, draining, serve).await?;
-        }
-        Ok(())
-    }
-
-    fn intake(&self, accept: Arc<dyn Accept>, transport: Transport, limit: usize) -> Intake {
-        Intake {
-            accept,
-            transport,
-            unfinished: self.unfinished.clone(),
-            limit,
-        }
+fn intake(output: &Output, unfinished: &Arc<Unfinished>, limit: usize) -> Intake {
+    Intake {
+        output: output.clone(),
+        unfinished: unfinished.clone(),
+        limit,
     }
 }
 
 /// What the protocols' settings have in common.
-trait HasServer {
+trait HasServer: Send + Sync + 'static {
     fn server(&self) -> &ServerSettings;
 }
 
@@ -149,29 +151,47 @@ impl HasServer for GrpcSettings {
     }
 }
 
+impl HasServer for HttpSettings {
+    fn server(&self) -> &ServerSettings {
+        &self.server
+    }
+}
+
 impl<T: HasServer> Protocol<T> {
-    fn open(settings: T, workers: usize, alpn: &[&[u8]]) -> Result<Self, BoxError> {
+    fn open(settings: T, host: &Host, alpn: &[&[u8]]) -> Result<Self, BoxError> {
         let server = settings.server();
-        let load = |tls: &crate::net::tls::ServerTls| tls.load(alpn).map(Arc::new);
+        let load = |tls: &ServerTls| tls.load(alpn).map(Arc::new);
         let tls: Option<Arc<Loaded<ServerConfig>>> = server.tls.as_ref().map(load).transpose()?;
-        let listeners = server.endpoint.listen(workers)?;
-        let address = |listener: &Listener| match listener {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(..) => None,
-        };
+        let listeners = server.endpoint.listen(host.workers())?;
         Ok(Protocol {
             accepting: Accepting {
                 tls,
                 places: Arc::new(Places::new(server.max_connections)),
             },
             limit: server.max_message,
-            addresses: listeners.iter().filter_map(address).collect(),
-            listeners: Mutex::new(listeners),
+            listeners,
             settings: Arc::new(settings),
         })
     }
 
-    fn listener(&self) -> Option<Listener> {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// The work of one worker: every connection is given to `serve`.
+    fn run<F>(
+        &mut self,
+        intake: Intake,
+        draining: Draining,
+        serve: fn(Stream, Arc<T>, Intake, Draining) -> F,
+    ) -> BoxFuture<Ended>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (settings, accepting) = (self.settings.clone(), self.accepting.clone());
+        let (listener, ending) = (self.listeners.pop(), draining.clone());
+        let serve = move |stream| serve(stream, settings.clone(), intake.clone(), ending.clone());
+        Box::pin(async move {
+            match listener {
+                Some(listener) => Ok(accepting.run(listener, draining, serve).await?),
+                None => Err("it was run more often than there are workers".into()),
+            }
+        })
     }
 }

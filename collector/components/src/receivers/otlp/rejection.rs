@@ -1,9 +1,10 @@
 //! Why a request was not taken, and how both transports say so.
 
-use super::accept::Refusal;
 use super::validate::Invalid;
 use crate::net::compress::DecompressError;
+use collector_engine::Refusal;
 use collector_pdata::Signal;
+use collector_pdata::json::{JsonError, Status, put_status};
 use http::StatusCode;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(crate) enum Rejection {
     TooLarge(usize),
     #[error("the request is malformed: {0}")]
     Malformed(String),
-    #[error("{}", refusal(*.0))]
+    #[error("{0}; try again")]
     Refused(Refusal),
     #[error("too many bytes of unfinished requests are held; try again")]
     Busy,
@@ -48,17 +49,18 @@ fn name(signal: Signal) -> &'static str {
     }
 }
 
-fn refusal(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::Full => "the queue is full; try again",
-        Refusal::Memory => "the memory limit is reached; try again",
-        Refusal::Closed => "the collector is shutting down; try again",
-    }
-}
-
 impl From<Invalid> for Rejection {
     fn from(invalid: Invalid) -> Self {
         Rejection::Malformed(invalid.to_string())
+    }
+}
+
+impl From<JsonError> for Rejection {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::TooLarge { limit } => Rejection::TooLarge(limit),
+            JsonError::Invalid { .. } => Rejection::Malformed(error.to_string()),
+        }
     }
 }
 
@@ -123,26 +125,15 @@ impl Rejection {
         status
     }
 
-    /// The same as JSON.
+    /// The same as JSON, without details.
     pub(crate) fn status_json(&self) -> Vec<u8> {
-        let mut text = format!("{{\"code\":{},\"message\":\"", self.code());
-        for c in self.to_string().chars() {
-            match c {
-                '"' | '\\' => text.extend(['\\', c]),
-                c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-                c => text.push(c),
-            }
-        }
-        text.push('"');
-        if let Some(delay) = self.retry_after() {
-            let info = format!(
-                ",\"details\":[{{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"{}s\"}}]",
-                delay.as_secs()
-            );
-            text.push_str(&info);
-        }
-        text.push('}');
-        text.into_bytes()
+        let status = Status {
+            code: self.code().into(),
+            message: self.to_string(),
+        };
+        let mut json = Vec::new();
+        put_status(&mut json, &status);
+        json
     }
 }
 

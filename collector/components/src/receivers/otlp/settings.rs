@@ -3,8 +3,9 @@
 use super::endpoint::Endpoint;
 use crate::net::compress::Encoding;
 use crate::net::tls::ServerTls;
-use collector_config::{Section, Value};
+use collector_config::Section;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Streams that one peer may have open when nothing is set. Upstream has no limit.
@@ -79,18 +80,14 @@ impl Settings {
     /// Reads the settings. After an error they are never used.
     pub(crate) fn configure(section: &mut Section<'_, '_>) -> Settings {
         let settings = section.section("protocols", |protocols| Settings {
-            grpc: is_there(protocols, "grpc").then(|| protocols.section("grpc", grpc)),
-            http: is_there(protocols, "http").then(|| protocols.section("http", http)),
+            grpc: protocols.optional_section("grpc", grpc),
+            http: protocols.optional_section("http", http),
         });
         if settings.grpc.is_none() && settings.http.is_none() {
             section.error("protocols", "needs at least one of grpc and http");
         }
         settings
     }
-}
-
-fn is_there(section: &mut Section<'_, '_>, key: &'static str) -> bool {
-    section.entry(key).is_some()
 }
 
 fn server(section: &mut Section<'_, '_>, default_endpoint: &str, max_message: usize) -> ServerSettings {
@@ -100,18 +97,14 @@ fn server(section: &mut Section<'_, '_>, default_endpoint: &str, max_message: us
     let written = section.text("endpoint").unwrap_or(default_endpoint);
     let endpoint = Endpoint::parse(written, unix).unwrap_or_else(|message| {
         section.error("endpoint", message);
-        Endpoint::Tcp(default_endpoint.to_owned())
+        Endpoint::Unix(PathBuf::new())
     });
-    if is_there(section, "auth") {
-        section.error("auth", "is not supported by this version");
-    }
-    // Nothing here looks at a request's headers later, so there is nothing to keep.
+    section.unsupported("auth", "requests would be taken from anybody");
+    // Nothing looks at a request's headers later, so there is nothing to keep.
     section.flag("include_metadata", false);
     ServerSettings {
         endpoint,
-        tls: is_there(section, "tls")
-            .then(|| ServerTls::configure(section))
-            .flatten(),
+        tls: ServerTls::configure(section),
         max_connections: usize::try_from(section.count("max_connections", MAX_CONNECTIONS)).unwrap_or(usize::MAX),
         max_message,
     }
@@ -124,8 +117,7 @@ fn grpc(section: &mut Section<'_, '_>) -> GrpcSettings {
     };
     let max_message = size(section, "max_recv_msg_size_mib", mib.saturating_mul(1 << 20));
     // Buffers are as large as the frames that they hold.
-    section.count("read_buffer_size", 0);
-    section.count("write_buffer_size", 0);
+    section.accept(&["read_buffer_size", "write_buffer_size"]);
     let streams = section.count("max_concurrent_streams", 0);
     GrpcSettings {
         server: server(section, "localhost:4317", max_message),
@@ -145,10 +137,7 @@ fn size(section: &mut Section<'_, '_>, key: &str, bytes: u64) -> usize {
 }
 
 fn keepalive(section: &mut Section<'_, '_>) -> KeepAlive {
-    section.section("enforcement_policy", |policy| {
-        policy.duration("min_time", Duration::from_secs(300));
-        policy.flag("permit_without_stream", false);
-    });
+    section.without_effect("enforcement_policy");
     section.section("server_parameters", |parameters| {
         let mut duration = |key, default| match parameters.duration(key, default) {
             Duration::ZERO => default,
@@ -181,7 +170,7 @@ fn http(section: &mut Section<'_, '_>) -> HttpSettings {
         set => set,
     };
     // An answer is a few bytes, which the kernel takes at once.
-    section.duration("write_timeout", Duration::from_secs(30));
+    section.accept(&["write_timeout"]);
     HttpSettings {
         server: server(section, "localhost:4318", max_body),
         paths: [
@@ -190,7 +179,7 @@ fn http(section: &mut Section<'_, '_>) -> HttpSettings {
             url_path(section, "logs_url_path", "/v1/logs"),
         ],
         encodings: encodings(section),
-        cors: is_there(section, "cors").then(|| section.section("cors", cors)),
+        cors: section.optional_section("cors", cors),
         response_headers: response_headers(section),
         keep_alive: section.flag("keep_alives_enabled", true),
         read_timeout,
@@ -211,9 +200,10 @@ fn url_path(section: &mut Section<'_, '_>, key: &'static str, default: &str) -> 
 fn encodings(section: &mut Section<'_, '_>) -> Vec<Encoding> {
     const KEY: &str = "compression_algorithms";
     let all = [Encoding::Gzip, Encoding::Zstd, Encoding::Zlib, Encoding::Deflate];
-    let Some(names) = texts(section, KEY) else {
+    if !section.is_written(KEY) {
         return all.to_vec();
-    };
+    }
+    let names = section.texts_list(KEY);
     let mut encodings = Vec::new();
     // The empty name is no compression, which is always taken.
     for name in names.iter().filter(|name| !name.is_empty()) {
@@ -229,14 +219,14 @@ fn encodings(section: &mut Section<'_, '_>) -> Vec<Encoding> {
 }
 
 fn cors(section: &mut Section<'_, '_>) -> Cors {
-    let origins = texts(section, "allowed_origins").unwrap_or_default();
+    let origins = section.texts_list("allowed_origins");
     if let Some(origin) = origins.iter().find(|origin| origin.matches('*').count() > 1) {
         let message = format!("\"{}\" has more than one *", origin.escape_debug());
         section.error("allowed_origins", message);
     }
-    let headers = texts(section, "allowed_headers").unwrap_or_default();
+    let headers = section.texts_list("allowed_headers");
     Cors {
-        allowed_origins: origins,
+        allowed_origins: origins.into_iter().map(str::to_owned).collect(),
         allowed_headers: headers.iter().map(|header| header.to_ascii_lowercase()).collect(),
         max_age: section.count("max_age", 0),
     }
@@ -252,25 +242,4 @@ fn response_headers(section: &mut Section<'_, '_>) -> HeaderMap {
         }
     }
     headers
-}
-
-/// A list of text.
-fn texts(section: &mut Section<'_, '_>, key: &'static str) -> Option<Vec<String>> {
-    let entry = section.entry(key)?;
-    let texts = match &entry.node.value {
-        Value::List(nodes) => nodes.iter().map(|node| match &node.value {
-            Value::Text(text) => Some(text.clone()),
-            _ => None,
-        }),
-        Value::Null => return None,
-        other => {
-            section.error(key, format!("expected a list of text, found {}", other.kind()));
-            return None;
-        }
-    };
-    let texts: Option<Vec<String>> = texts.collect();
-    if texts.is_none() {
-        section.error(key, "expected a list of text");
-    }
-    texts
 }

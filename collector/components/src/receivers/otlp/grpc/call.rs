@@ -1,10 +1,10 @@
 //! One call.
 
-use super::lifetime::Call;
 use super::message::{self, Message, NoMessage};
 use super::reply;
 use crate::net::compress::Encoding;
-use crate::receivers::otlp::intake::Intake;
+use crate::receivers::otlp::activity::Call;
+use crate::receivers::otlp::intake::{Body, Format, Intake};
 use crate::receivers::otlp::rejection::Rejection;
 use bytes::Bytes;
 use collector_pdata::Signal;
@@ -50,37 +50,30 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 async fn export(path: &str, headers: &HeaderMap, mut body: RecvStream, intake: &Intake) -> Result<(), NoMessage> {
     let signal = signal(path).ok_or_else(|| Rejection::NotFound(path.to_owned()))?;
-    if !intake.accept.carries(signal) {
+    if !intake.output.carries(signal) {
         return Err(Rejection::NotCarried(signal).into());
     }
     let encoding = encoding(headers)?;
     let limit = timeout(headers).unwrap_or(MESSAGE_TIMEOUT).min(MESSAGE_TIMEOUT);
     let read = within(limit, message::read(&mut body, intake)).await;
-    let message = read.unwrap_or_else(|| Err(Rejection::TooSlow(limit).into()));
-    match message {
-        Ok(Message { compressed, body }) => Ok(take(intake, signal, encoding, compressed, body)?),
-        Err(no_message) => {
-            intake.accept.rejected(signal, intake.transport);
-            Err(no_message)
-        }
-    }
+    let body = read
+        .unwrap_or_else(|| Err(Rejection::TooSlow(limit).into()))
+        .and_then(|message| Ok(sent(message, encoding)?))
+        .inspect_err(|_| intake.malformed())?;
+    Ok(intake.take(signal, body)?)
 }
 
-fn take(
-    intake: &Intake,
-    signal: Signal,
-    encoding: Option<Encoding>,
-    compressed: bool,
-    body: Bytes,
-) -> Result<(), Rejection> {
-    match (compressed, encoding) {
-        (true, None) => {
-            let error = Rejection::Framing("the message is flagged as compressed, but grpc-encoding names no encoding");
-            intake.hand_on(signal, Err(error))
-        }
-        (true, encoding) => intake.take(signal, encoding, body),
-        (false, _) => intake.take(signal, None, body),
+fn sent(message: Message, encoding: Option<Encoding>) -> Result<Body, Rejection> {
+    if message.compressed && encoding.is_none() {
+        return Err(Rejection::Framing(
+            "the message is flagged as compressed, but grpc-encoding names no encoding",
+        ));
     }
+    Ok(Body {
+        format: Format::Protobuf,
+        encoding: encoding.filter(|_| message.compressed),
+        bytes: message.body,
+    })
 }
 
 fn signal(path: &str) -> Option<Signal> {

@@ -10,6 +10,7 @@ mod lifetime;
 mod message;
 mod reply;
 
+use super::activity::Activity;
 use super::intake::Intake;
 use super::settings::GrpcSettings;
 use super::stream::Stream;
@@ -18,7 +19,7 @@ use collector_engine::Draining;
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
-use lifetime::{Activity, End};
+use lifetime::End;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
