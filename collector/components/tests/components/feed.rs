@@ -67,6 +67,7 @@ const FED: Components = Components {
         signals: &[Signal::Traces],
         configure,
     }],
+    telemetry: None,
     ..COMPONENTS
 };
 
