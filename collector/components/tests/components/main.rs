@@ -9,5 +9,6 @@ mod grpc;
 mod handover;
 mod http;
 mod secured;
+mod signals;
 mod standin;
 mod terminal;
