@@ -4,7 +4,7 @@
 
 use collector_components::receivers::ebpf::{RingSource, Spans, http::head};
 use collector_pdata::encode::put_resource_text;
-use collector_pdata::{json, traces};
+use collector_pdata::{Signal, count, json};
 use probe_wire::layout;
 use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
@@ -79,7 +79,7 @@ fn main() {
     });
     let chunk = &payload.chunks()[0];
     measure("count the spans of a payload", || {
-        let _ = black_box(traces::count_spans(chunk));
+        let _ = black_box(count(Signal::Traces, chunk));
     });
     let mut text = Vec::new();
     measure("turn a payload into JSON", || {

@@ -1,3 +1,5 @@
+use crate::edit::{Edit, rewrite};
+use crate::proto::Malformed;
 use bytes::Bytes;
 
 /// What a payload carries.
@@ -73,4 +75,45 @@ impl Payload {
         self.items += other.items;
         self.chunks.extend(other.chunks);
     }
+
+    /// Edits all pieces. Those that nothing happens to are handed on as they are; one that is not OTLP is left out, and
+    /// the others go on.
+    pub fn edit<E: Edit + ?Sized>(self, edit: &mut E) -> Edited {
+        let mut edited = Edited {
+            payload: Payload::empty(self.signal),
+            dropped: 0,
+            malformed: 0,
+            error: None,
+        };
+        for chunk in self.chunks {
+            match rewrite(self.signal, &chunk, edit) {
+                Ok(rewritten) => {
+                    edited.dropped += rewritten.dropped;
+                    if rewritten.kept > 0 {
+                        let chunk = rewritten.request.unwrap_or(chunk);
+                        edited.payload.append(Payload::new(self.signal, chunk, rewritten.kept));
+                    }
+                }
+                Err(error) => edited.error = Some(error),
+            }
+        }
+        if edited.error.is_some() {
+            edited.malformed = self.items.saturating_sub(edited.payload.items + edited.dropped);
+        }
+        edited
+    }
+}
+
+/// A payload after an edit. If the payload's items were counted right, they are those that it has now, the dropped and
+/// the malformed ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// What is left; without pieces if nothing is.
+    pub payload: Payload,
+    /// Items that the edit dropped.
+    pub dropped: usize,
+    /// Items of pieces that could not be read.
+    pub malformed: usize,
+    /// Why the last of these could not be read.
+    pub error: Option<Malformed>,
 }

@@ -50,6 +50,7 @@ pub enum FieldValue<'a> {
 
 impl<'a> Field<'a> {
     /// The value of a string, bytes or message.
+    #[inline]
     pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
         match self.value {
             FieldValue::Bytes(bytes) => Ok(bytes),
@@ -58,6 +59,7 @@ impl<'a> Field<'a> {
     }
 
     /// The value of an integer, a bool or an enum.
+    #[inline]
     pub fn varint(&self) -> Result<u64, Malformed> {
         match self.value {
             FieldValue::Varint(value) => Ok(value),
@@ -66,6 +68,7 @@ impl<'a> Field<'a> {
     }
 
     /// The value of a fixed64 or a double.
+    #[inline]
     pub fn fixed64(&self) -> Result<u64, Malformed> {
         match self.value {
             FieldValue::Fixed64(value) => Ok(value),
@@ -74,6 +77,7 @@ impl<'a> Field<'a> {
     }
 
     /// The value of a fixed32.
+    #[inline]
     pub fn fixed32(&self) -> Result<u32, Malformed> {
         match self.value {
             FieldValue::Fixed32(value) => Ok(value),
@@ -89,17 +93,25 @@ pub struct Fields<'a> {
 }
 
 /// The fields of `message`, in the order in which they were encoded.
+#[inline]
 pub fn fields(message: &[u8]) -> Fields<'_> {
     Fields { rest: message }
 }
 
 impl<'a> Fields<'a> {
+    /// How many bytes are left to walk.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[inline(always)]
     fn read(&mut self) -> Result<Field<'a>, Malformed> {
         let key = self.varint()?;
-        let number = u32::try_from(key >> 3)
-            .ok()
-            .filter(|number| (1..1 << 29).contains(number));
-        let number = number.ok_or(Malformed::FieldNumber)?;
+        if !(1..1 << 29).contains(&(key >> 3)) {
+            return Err(Malformed::FieldNumber);
+        }
+        let number = (key >> 3) as u32;
         let value = match (key & 7) as u8 {
             0 => FieldValue::Varint(self.varint()?),
             1 => FieldValue::Fixed64(u64::from_le_bytes(self.array()?)),
@@ -115,7 +127,24 @@ impl<'a> Fields<'a> {
         Ok(Field { number, value })
     }
 
+    /// Keys and most lengths take one byte or two, so these are read without a loop.
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        match *self.rest {
+            [first, ref rest @ ..] if first < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(first))
+            }
+            [first, second, ref rest @ ..] if second < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for (index, byte) in self.rest.iter().enumerate().take(10) {
             // The tenth byte holds the 64th bit and nothing else.
@@ -135,6 +164,7 @@ impl<'a> Fields<'a> {
         })
     }
 
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (array, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated)?;
         self.rest = rest;
@@ -145,6 +175,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, Malformed>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
@@ -155,6 +186,36 @@ impl<'a> Iterator for Fields<'a> {
         }
         Some(field)
     }
+}
+
+/// The repeated message field `number` of `message`.
+pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    let mut fields = fields(message);
+    std::iter::from_fn(move || next_message(&mut fields, number))
+}
+
+pub(crate) fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<Result<&'a [u8], Malformed>> {
+    fields.find_map(|field| match field {
+        Ok(field) if field.number == number => Some(field.bytes()),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// The last occurrence of a singular field, which is the one that counts for scalars. An encoder that splits one message
+/// over several occurrences is allowed by protobuf, but there is none.
+pub(crate) fn last_bytes(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
+    let mut found: &[u8] = &[];
+    for field in fields(message) {
+        let field = field?;
+        if field.number == number {
+            found = match field.value {
+                FieldValue::Bytes(bytes) => bytes,
+                _ => return Err(Malformed::FieldType(number)),
+            };
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) const VARINT: u8 = 0;
@@ -191,4 +252,29 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_key(out, number, BYTES);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Appends a message field whose body `put_body` appends. The body moves by a byte or more if its length takes them.
+pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, put_body: impl FnOnce(&mut Vec<u8>)) {
+    put_key(out, number, BYTES);
+    let at = out.len();
+    out.push(0);
+    put_body(out);
+    let end = out.len();
+    let length = (end - at - 1) as u64;
+    let width = varint_len(length);
+    if width > 1 {
+        out.resize(end + width - 1, 0);
+        out.copy_within(at + 1..end, at + width);
+    }
+    put_length(&mut out[at..at + width], length);
+}
+
+/// Fills `room`, all of it, with a varint; padded if it would be shorter.
+pub(crate) fn put_length(room: &mut [u8], length: u64) {
+    let last = room.len() - 1;
+    for (index, byte) in room.iter_mut().enumerate() {
+        let more = if index < last { 0x80 } else { 0 };
+        *byte = (length >> (7 * index)) as u8 & 0x7f | more;
+    }
 }

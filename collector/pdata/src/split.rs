@@ -1,8 +1,8 @@
 //! Cuts encoded traces at spans' boundaries.
 
-use crate::proto::{BYTES, Malformed, put_bytes, put_key, put_varint};
+use crate::proto::{BYTES, Malformed, messages, put_bytes, put_key, put_varint};
 use crate::traces::resource_spans;
-use crate::{Payload, proto};
+use crate::{Payload, count, proto};
 use bytes::Bytes;
 
 /// Cuts `payload` into payloads of at most `max_items` spans (at least one), in order. Pieces that fit stay as they are.
@@ -18,7 +18,7 @@ pub fn traces(payload: Payload, max_items: usize) -> Result<Vec<Payload>, Malfor
         done: Vec::new(),
     };
     for chunk in payload.chunks() {
-        let items = crate::traces::count_spans(chunk)?;
+        let items = count(payload.signal(), chunk)?;
         if cutter.open.items() + items <= max_items {
             cutter.add(Payload::new(payload.signal(), chunk.clone(), items));
         } else {
@@ -49,7 +49,7 @@ impl Cutter {
     fn cut_scope(&mut self, resource: &[u8], scope: &[u8]) -> Result<(), Malformed> {
         let mut spans = Vec::new();
         let mut count = 0;
-        for span in crate::traces::messages(scope, 2) {
+        for span in messages(scope, 2) {
             put_bytes(&mut spans, 2, span?);
             count += 1;
             if self.open.items() + count == self.max_items {

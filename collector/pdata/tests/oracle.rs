@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
-use collector_pdata::traces::{AnyValue as View, MAX_DEPTH, Span as SpanView, count_spans, resource_spans};
-use collector_pdata::{Malformed, Payload, Signal, json, split};
+use collector_pdata::traces::{AnyValue as View, MAX_DEPTH, Span as SpanView, resource_spans};
+use collector_pdata::{Malformed, Payload, Signal, count, json, split};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
@@ -158,7 +158,7 @@ proptest! {
     fn the_view_reads_what_prost_wrote(request in request()) {
         let bytes = request.encode_to_vec();
         let expected = spans_of(&request);
-        prop_assert_eq!(count_spans(&bytes), Ok(expected.len()));
+        prop_assert_eq!(count(Signal::Traces, &bytes), Ok(expected.len()));
         prop_assert_eq!(walk(&bytes), Ok(expected.len()));
         let mut found = Vec::new();
         for resource in resource_spans(&bytes) {
@@ -345,7 +345,7 @@ fn prost_reads_what_the_encoder_wrote() {
     assert_eq!(first.scope_spans[0].spans[0], expected);
     assert_eq!(first.scope_spans[0].spans[1].parent_span_id, Vec::<u8>::new());
     assert_eq!(first.scope_spans[0].spans[1].kind, 3);
-    assert_eq!(count_spans(&request), Ok(2));
+    assert_eq!(count(Signal::Traces, &request), Ok(2));
     // Encoded without a detour, so prost writes the same number of bytes.
     assert_eq!(found.encoded_len(), request.len());
 }

@@ -1,0 +1,326 @@
+//! Looks at, and edits, the attributes of one encoded message.
+//!
+//! Values go in and out as encoded `AnyValue`s, so nothing is decoded for being moved; [`Value`](crate::Value) reads and
+//! writes them. Keys and texts are as they were encoded, which need not be UTF-8.
+
+use crate::edit::Change;
+use crate::proto::{BYTES, Malformed, field_len, fields, messages, put_bytes, put_key, put_varint};
+use std::ops::Range;
+
+/// The number of the field with the attributes, for the messages that are not items; for items it is
+/// [`ItemKind::attributes_field`](crate::ItemKind::attributes_field).
+pub mod field {
+    /// Of a `Resource`.
+    pub const RESOURCE: u32 = 1;
+    /// Of an `InstrumentationScope`.
+    pub const SCOPE: u32 = 3;
+    /// Of a `Span`.
+    pub const SPAN: u32 = 9;
+    /// Of a span's `Event`.
+    pub const EVENT: u32 = 3;
+    /// Of a span's `Link`.
+    pub const LINK: u32 = 4;
+    /// Of a `LogRecord`.
+    pub const LOG_RECORD: u32 = 6;
+    /// Of a `NumberDataPoint`.
+    pub const NUMBER_DATA_POINT: u32 = 7;
+    /// Of a `HistogramDataPoint`.
+    pub const HISTOGRAM_DATA_POINT: u32 = 9;
+    /// Of an `ExponentialHistogramDataPoint`.
+    pub const EXPONENTIAL_HISTOGRAM_DATA_POINT: u32 = 1;
+    /// Of a `SummaryDataPoint`.
+    pub const SUMMARY_DATA_POINT: u32 = 7;
+    /// Of an `Exemplar`, which has only those that its point has not.
+    pub const EXEMPLAR: u32 = 7;
+    /// Of a `Metric`'s metadata.
+    pub const METADATA: u32 = 12;
+}
+
+/// The encoded `AnyValue` of the first attribute `key` in field `number` of `message`.
+pub fn find<'a>(message: &'a [u8], number: u32, key: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
+    for attribute in messages(message, number) {
+        let attribute = attribute?;
+        let (found, value) = split(attribute)?;
+        if &attribute[found] == key {
+            return Ok(Some(&attribute[value]));
+        }
+    }
+    Ok(None)
+}
+
+/// Appends an attribute, as field `number`, to an encoded message. `value` is an encoded `AnyValue`.
+pub fn put(message: &mut Vec<u8>, number: u32, key: &[u8], value: &[u8]) {
+    put_key(message, number, BYTES);
+    put_varint(message, (field_len(key.len()) + field_len(value.len())) as u64);
+    put_bytes(message, 1, key);
+    put_bytes(message, 2, value);
+}
+
+/// Appends the encoded `AnyValue` of a text.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_bytes(out, 1, text.as_bytes());
+}
+
+/// Buffers for edits, to be kept from one message to the next.
+#[derive(Debug, Default)]
+pub struct Editor {
+    entries: Vec<Entry>,
+    added: Vec<u8>,
+}
+
+/// An attribute, by where its parts lie.
+#[derive(Debug)]
+struct Entry {
+    /// Its field in the message; empty if it is new.
+    field: Range<usize>,
+    key: Part,
+    value: Part,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Message(Range<usize>),
+    Added(Range<usize>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Untouched,
+    Written,
+    Deleted,
+}
+
+/// The attributes of one message, being edited. Each call sees what the calls before it did.
+///
+/// Where a message has one key several times, reading sees the first; writing or deleting a key leaves it there once or
+/// not at all, so that nothing survives its deletion.
+#[derive(Debug)]
+pub struct Open<'e, 'm> {
+    entries: &'e mut Vec<Entry>,
+    added: &'e mut Vec<u8>,
+    message: &'m [u8],
+    number: u32,
+    changed: bool,
+}
+
+impl Editor {
+    /// Reads where the attributes in field `number` of `message` lie.
+    pub fn open<'e, 'm>(&'e mut self, message: &'m [u8], number: u32) -> Result<Open<'e, 'm>, Malformed> {
+        self.entries.clear();
+        self.added.clear();
+        let mut walk = fields(message);
+        let mut start = 0;
+        while let Some(found) = walk.next() {
+            let found = found?;
+            let end = message.len() - walk.remaining();
+            if found.number == number {
+                let raw = found.bytes()?;
+                let (key, value) = split(raw)?;
+                let body = end - raw.len();
+                self.entries.push(Entry {
+                    field: start..end,
+                    key: Part::Message(body + key.start..body + key.end),
+                    value: Part::Message(body + value.start..body + value.end),
+                    state: State::Untouched,
+                });
+            }
+            start = end;
+        }
+        Ok(Open {
+            entries: &mut self.entries,
+            added: &mut self.added,
+            message,
+            number,
+            changed: false,
+        })
+    }
+}
+
+impl Open<'_, '_> {
+    /// The encoded `AnyValue` of `key`.
+    pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.index(key).map(|index| self.part(&self.entries[index].value))
+    }
+
+    /// Keys and encoded values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let present = self.entries.iter().filter(|entry| entry.state != State::Deleted);
+        present.map(|entry| (self.part(&entry.key), self.part(&entry.value)))
+    }
+
+    /// Adds `key` if it is absent. Whether it was.
+    pub fn insert(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let absent = self.index(key).is_none();
+        if absent {
+            self.add(key, value);
+        }
+        absent
+    }
+
+    /// Gives `key` another value if it is present. Whether it was.
+    pub fn update(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let Some(index) = self.index(key) else {
+            return false;
+        };
+        self.write(index, value);
+        self.delete_after(index + 1, key);
+        true
+    }
+
+    /// Gives `key` a value, whether or not it is present.
+    pub fn upsert(&mut self, key: &[u8], value: &[u8]) {
+        if !self.update(key, value) {
+            self.add(key, value);
+        }
+    }
+
+    /// Removes `key`. Whether it was present.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        self.delete_after(0, key)
+    }
+
+    /// Keeps only the attributes for which `keep` says so of their key and encoded value.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
+            if entry.state != State::Deleted && !keep(self.part(&entry.key), self.part(&entry.value)) {
+                self.entries[index].state = State::Deleted;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Asks `edit` about every attribute: it gets the key, the encoded value and room for another one.
+    pub fn for_each(
+        &mut self,
+        mut edit: impl FnMut(&[u8], &[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+    ) -> Result<(), Malformed> {
+        let mut value = Vec::new();
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
+            if entry.state == State::Deleted {
+                continue;
+            }
+            value.clear();
+            match edit(self.part(&entry.key), self.part(&entry.value), &mut value)? {
+                Change::Keep => {}
+                Change::Replace => self.write(index, &value),
+                Change::Drop => {
+                    self.entries[index].state = State::Deleted;
+                    self.changed = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the new message to `out`, unless nothing was changed. Of an attribute with a new value only key and value
+    /// remain; all other fields stay, in their order, and new attributes come last.
+    pub fn finish(self, out: &mut Vec<u8>) -> Change {
+        if !self.changed {
+            return Change::Keep;
+        }
+        out.reserve(self.message.len() + self.added.len() + 16);
+        let mut copied = 0;
+        for entry in self.entries.iter().filter(|entry| entry.state != State::Untouched) {
+            if !entry.field.is_empty() {
+                out.extend_from_slice(&self.message[copied..entry.field.start]);
+                copied = entry.field.end;
+                if entry.state == State::Written {
+                    put(out, self.number, self.part(&entry.key), self.part(&entry.value));
+                }
+            }
+        }
+        out.extend_from_slice(&self.message[copied..]);
+        for entry in self.entries.iter().filter(|entry| entry.field.is_empty()) {
+            if entry.state == State::Written {
+                put(out, self.number, self.part(&entry.key), self.part(&entry.value));
+            }
+        }
+        Change::Replace
+    }
+
+    fn index(&self, key: &[u8]) -> Option<usize> {
+        self.entries
+            .iter()
+            .position(|entry| entry.state != State::Deleted && self.part(&entry.key) == key)
+    }
+
+    #[inline]
+    fn part(&self, part: &Part) -> &[u8] {
+        match part {
+            Part::Message(range) => &self.message[range.clone()],
+            Part::Added(range) => &self.added[range.clone()],
+        }
+    }
+
+    fn keep_bytes(&mut self, bytes: &[u8]) -> Part {
+        let start = self.added.len();
+        self.added.extend_from_slice(bytes);
+        Part::Added(start..self.added.len())
+    }
+
+    fn write(&mut self, index: usize, value: &[u8]) {
+        let value = self.keep_bytes(value);
+        let entry = &mut self.entries[index];
+        entry.value = value;
+        entry.state = State::Written;
+        self.changed = true;
+    }
+
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        let (key, value) = (self.keep_bytes(key), self.keep_bytes(value));
+        self.entries.push(Entry {
+            field: 0..0,
+            key,
+            value,
+            state: State::Written,
+        });
+        self.changed = true;
+    }
+
+    fn delete_after(&mut self, first: usize, key: &[u8]) -> bool {
+        let mut found = false;
+        for index in first..self.entries.len() {
+            let entry = &self.entries[index];
+            if entry.state != State::Deleted && self.part(&entry.key) == key {
+                self.entries[index].state = State::Deleted;
+                found = true;
+            }
+        }
+        self.changed |= found;
+        found
+    }
+}
+
+/// Where key and value lie in an encoded `KeyValue`. Nearly all are encoded as both, short and in this order.
+#[inline]
+fn split(raw: &[u8]) -> Result<(Range<usize>, Range<usize>), Malformed> {
+    if let [0x0a, length @ 0..0x80, rest @ ..] = raw {
+        let key = usize::from(*length);
+        if let Some([0x12, length @ 0..0x80, value @ ..]) = rest.get(key..)
+            && value.len() == usize::from(*length)
+        {
+            return Ok((2..2 + key, key + 4..raw.len()));
+        }
+    }
+    split_any(raw)
+}
+
+/// The last occurrence counts, as for all singular fields.
+#[inline(never)]
+fn split_any(raw: &[u8]) -> Result<(Range<usize>, Range<usize>), Malformed> {
+    let (mut key, mut value) = (0..0, 0..0);
+    let mut walk = fields(raw);
+    while let Some(field) = walk.next() {
+        let field = field?;
+        let end = raw.len() - walk.remaining();
+        match field.number {
+            1 => key = end - field.bytes()?.len()..end,
+            2 => value = end - field.bytes()?.len()..end,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
