@@ -40,9 +40,7 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Placed>, CompileError> {
     loop {
         lexer.skip_space();
         let column = lexer.column;
-        let token = lexer
-            .next()
-            .map_err(|message| CompileError { column, message })?;
+        let token = lexer.next().map_err(|message| CompileError { column, message })?;
         let end = token == Token::End;
         tokens.push(Placed { token, column });
         if end {

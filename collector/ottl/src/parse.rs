@@ -121,7 +121,9 @@ impl Parser {
             return self.unexpected("the name of an editor");
         };
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return self.error(format!("`{name}` is a converter; a statement begins with an editor, such as `set`"));
+            return self.error(format!(
+                "`{name}` is a converter; a statement begins with an editor, such as `set`"
+            ));
         }
         self.next += 1;
         let arguments = self.arguments()?;
@@ -168,7 +170,9 @@ impl Parser {
     }
 
     fn expression(&mut self) -> Parsed<Expr> {
-        self.joined("or", Kind::Or, |parser| parser.joined("and", Kind::And, Parser::negation))
+        self.joined("or", Kind::Or, |parser| {
+            parser.joined("and", Kind::And, Parser::negation)
+        })
     }
 
     fn joined(
@@ -227,11 +231,7 @@ impl Parser {
         })
     }
 
-    fn chain(
-        &mut self,
-        operators: [(&str, MathOp); 2],
-        operand: impl Fn(&mut Self) -> Parsed<Expr>,
-    ) -> Parsed<Expr> {
+    fn chain(&mut self, operators: [(&str, MathOp); 2], operand: impl Fn(&mut Self) -> Parsed<Expr>) -> Parsed<Expr> {
         let column = self.column();
         let first = operand(self)?;
         let mut rest = Vec::new();

@@ -207,8 +207,8 @@ const METRIC: &[PathEntry] = &[
     entry("description", Field::Description, Shape::Text),
     entry("unit", Field::Unit, Shape::Text),
     read_only("type", Field::Type, Shape::Int),
-    entry("aggregation_temporality", Field::AggregationTemporality, Shape::Int),
-    entry("is_monotonic", Field::IsMonotonic, Shape::Bool),
+    read_only("aggregation_temporality", Field::AggregationTemporality, Shape::Int),
+    read_only("is_monotonic", Field::IsMonotonic, Shape::Bool),
 ];
 
 const DATA_POINT: &[PathEntry] = &[

@@ -39,6 +39,7 @@ fn from_go(pattern: &str) -> String {
     let mut class = Class::Outside;
     while let Some(c) = rest.chars().next() {
         let after = &rest[c.len_utf8()..];
+        let first_of_class = class == Class::Start;
         rest = match c {
             '\\' => escape(after, class, &mut out),
             '{' if class == Class::Outside && !opens_repetition(after) => literal("\\{", after, &mut out),
@@ -63,8 +64,8 @@ fn from_go(pattern: &str) -> String {
                 after
             }
         };
-        // A bracket right after the opening one stands for itself; from then on it closes.
-        if class == Class::Start && !out.ends_with('[') && !out.ends_with("[^") {
+        // A closing bracket right after the opening one stands for itself; from then on it closes.
+        if first_of_class {
             class = Class::Inside;
         }
     }
@@ -263,7 +264,11 @@ fn group<'a>(after: &'a str, parts: &mut Vec<Part>) -> &'a str {
     let from = braced.unwrap_or(after);
     let length = from.find(|c| !is_name(c)).unwrap_or(from.len());
     let (name, rest) = from.split_at(length);
-    let rest = if braced.is_some() { rest.strip_prefix('}') } else { Some(rest) };
+    let rest = if braced.is_some() {
+        rest.strip_prefix('}')
+    } else {
+        Some(rest)
+    };
     let Some(rest) = rest.filter(|_| !name.is_empty()) else {
         push_text(parts, "$");
         return after;
