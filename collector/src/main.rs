@@ -63,7 +63,7 @@ fn run(plan: Plan) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let engine = runtime.block_on(async {
         let mut termination = Termination::install()?;
-        let engine = plan.start()?;
+        let engine = plan.start(workers())?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
         kit::notify(Readiness::Ready);
         until_the_end(&engine, &mut termination).await;
@@ -75,6 +75,11 @@ fn run(plan: Plan) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
     Ok(result?)
+}
+
+/// One for each core that the process may use.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Returns when everything has ended, or when a person who has waited long enough wants it to.

@@ -29,7 +29,7 @@
 //! ```
 
 use crate::COMPONENTS;
-use crate::exporters::{otlp, otlphttp};
+use crate::net::endpoint;
 use collector_config::{Errors, Node};
 use collector_engine::{Descriptors, Engine, Plan, StartError};
 use std::os::fd::OwnedFd;
@@ -91,11 +91,11 @@ impl Destination {
             ("stdout", "") => Ok(Destination::Terminal(Form::Auto)),
             ("file", path) if !path.is_empty() => Ok(Destination::File(path.into())),
             ("otlp", host) if rest.starts_with("//") => {
-                otlp::endpoint(host).map(|_| Destination::Otlp(host.trim_end_matches('/').to_owned()))
+                endpoint::grpc(host).map(|_| Destination::Otlp(host.trim_end_matches('/').to_owned()))
             }
             ("otlphttp", host) if rest.starts_with("//") => {
                 let url = format!("http://{}", host.trim_end_matches('/'));
-                otlphttp::traces_url(&url).map(|_| Destination::OtlpHttp(url))
+                endpoint::url(&url).map(|_| Destination::OtlpHttp(url))
             }
             _ => Err("must be otlp://HOST:PORT, otlphttp://HOST:PORT, file:PATH or stdout".to_owned()),
         };
@@ -110,9 +110,16 @@ impl Destination {
         match self {
             Destination::Otlp(endpoint) => (
                 "otlp",
-                Node::map([("endpoint", endpoint.as_str().into()), ("tls", insecure())]),
+                Node::map([
+                    ("endpoint", endpoint.as_str().into()),
+                    ("tls", insecure()),
+                    ("compression", "none".into()),
+                ]),
             ),
-            Destination::OtlpHttp(endpoint) => ("otlphttp", Node::map([("endpoint", endpoint.as_str().into())])),
+            Destination::OtlpHttp(endpoint) => (
+                "otlphttp",
+                Node::map([("endpoint", endpoint.as_str().into()), ("compression", "none".into())]),
+            ),
             Destination::File(path) => (
                 "file",
                 Node::map([("path", path.to_string_lossy().into_owned().into())]),
@@ -165,5 +172,6 @@ pub fn start(configuration: &Node, handover: Option<UnixStream>) -> Result<Engin
         descriptors.insert(RECEIVER.to_owned(), OwnedFd::from(stream));
     }
     let plan = Plan::new(configuration, &COMPONENTS, descriptors).map_err(EmbedError::Configuration)?;
-    Ok(plan.start()?)
+    // Spans come from one ring, which one thread reads.
+    Ok(plan.start(1)?)
 }

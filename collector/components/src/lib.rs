@@ -5,17 +5,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod connectors;
 pub mod embed;
 pub mod exporters;
+pub mod extensions;
+pub mod net;
 pub mod processors;
 pub mod receivers;
+pub mod telemetry;
 
 use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
-    receivers: &[receivers::ebpf::FACTORY],
-    processors: &[processors::batch::FACTORY],
+receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
+    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
@@ -23,4 +27,12 @@ pub const COMPONENTS: Components = Components {
         exporters::terminal::FACTORY,
         exporters::nop::FACTORY,
     ],
+    connectors: &[connectors::forward::FACTORY],
+    extensions: &[
+        extensions::basicauth::FACTORY,
+        extensions::bearertokenauth::FACTORY,
+        extensions::health_check::FACTORY,
+        extensions::live::FACTORY,
+    ],
+    telemetry: Some(telemetry::extension),
 };

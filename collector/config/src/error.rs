@@ -22,33 +22,68 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All that is wrong with a configuration.
+/// All that is wrong with a configuration, and what its reader should be told although nothing is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Errors(pub Vec<ConfigError>);
+pub struct Errors {
+    found: Vec<ConfigError>,
+    warnings: Vec<ConfigError>,
+}
 
 impl Errors {
     /// Adds one.
     pub fn add(&mut self, path: impl Into<String>, position: &Position, message: impl Into<String>) {
-        self.0.push(ConfigError {
+        self.found.push(ConfigError {
             path: path.into(),
             position: position.clone(),
             message: message.into(),
         });
     }
 
+    /// Adds a warning, which makes nothing invalid.
+    pub fn warn(&mut self, path: impl Into<String>, position: &Position, message: impl Into<String>) {
+        self.warnings.push(ConfigError {
+            path: path.into(),
+            position: position.clone(),
+            message: message.into(),
+        });
+    }
+
+    /// Adds all of `other`.
+    pub fn append(&mut self, other: Errors) {
+        self.found.extend(other.found);
+        self.warnings.extend(other.warnings);
+    }
+
+    /// Takes the warnings out, in the order in which they were written down.
+    pub fn take_warnings(&mut self) -> Vec<ConfigError> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by(|a, b| a.position.cmp(&b.position));
+        warnings
+    }
+
+    /// The errors, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
+        self.found.iter()
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// `value` if nothing is wrong, else the errors in the order in which they were written down.
     pub fn unless_any<T>(mut self, value: T) -> Result<T, Errors> {
-        if self.0.is_empty() {
+        if self.found.is_empty() {
             return Ok(value);
         }
-        self.0.sort_by_key(|error| error.position.line);
+        self.found.sort_by(|a, b| a.position.cmp(&b.position));
         Err(self)
     }
 }
 
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
+        for (index, error) in self.found.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

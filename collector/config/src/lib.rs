@@ -9,15 +9,31 @@
 
 #![forbid(unsafe_code)]
 
+mod connectors;
 mod duration;
+mod emit;
 mod error;
 mod id;
+mod load;
 mod node;
+mod parse;
+mod pipelines;
+mod redact;
+mod secret;
 mod section;
+mod size;
 mod structure;
+mod telemetry;
 
 pub use error::{ConfigError, Errors, closest};
 pub use id::{ComponentId, PipelineId, Signal};
-pub use node::{Entry, Node, Position, Value};
-pub use section::Section;
-pub use structure::{Component, Config, Pipeline, Reference};
+pub use load::{Loaded, Provider, Source};
+pub use node::{Entry, Node, Position, Scalar, Value};
+pub use pipelines::{Pipeline, Reference};
+pub use secret::Secret;
+pub use section::{Endpoint, Section};
+pub use structure::{Component, Config};
+pub use telemetry::{
+    LogEncoding, LogLevel, LogTelemetry, MetricLevel, MetricReader, MetricTelemetry, OtlpProtocol, OtlpTelemetry,
+    PeriodicReader, PrometheusReader, Telemetry,
+};

@@ -1,6 +1,3 @@
-use crate::{ConfigError, Errors};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +8,8 @@ pub struct Node {
     pub position: Position,
     /// What was written.
     pub value: Value,
+    /// The text that was written where it was taken for something else: `1.10` for the number 1.1.
+    pub(crate) original: Option<Arc<str>>,
 }
 
 /// What YAML can say.
@@ -30,6 +29,19 @@ pub enum Value {
     List(Vec<Node>),
     /// A mapping, in the order in which it was written. No key is twice.
     Map(Vec<Entry>),
+}
+
+/// A value that holds no others.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// `true` or `false`.
+    Bool(bool),
 }
 
 /// A key of a mapping and its value.
@@ -65,20 +77,6 @@ impl fmt::Display for Position {
 }
 
 impl Node {
-    /// Reads YAML; `file` is the name that errors give. An empty document is an empty mapping.
-    pub fn parse(text: &str, file: &str) -> Result<Node, Errors> {
-        if text
-            .lines()
-            .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-        {
-            return Ok(Node::map([]));
-        }
-        let file: Arc<str> = file.into();
-        let mut node: Node = serde_saphyr::from_str(text).map_err(|error| syntax_error(&error, file.clone()))?;
-        node.name_file(&file);
-        Ok(node)
-    }
-
     /// A mapping made in code.
     pub fn map<'a>(entries: impl IntoIterator<Item = (&'a str, Node)>) -> Node {
         let entries = entries.into_iter().map(|(key, node)| Entry {
@@ -94,38 +92,38 @@ impl Node {
         Value::List(nodes.into_iter().collect()).into()
     }
 
-    fn name_file(&mut self, file: &Arc<str>) {
-        self.position.file = file.clone();
-        match &mut self.value {
-            Value::List(nodes) => nodes.iter_mut().for_each(|node| node.name_file(file)),
-            Value::Map(entries) => {
-                for entry in entries {
-                    entry.position.file = file.clone();
-                    entry.node.name_file(file);
-                }
-            }
-            _ => {}
+    /// A scalar as its text, be it a number or not; what came out of an expansion, as it was there.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => self.original.as_deref(),
+        }
+    }
+
+    /// A scalar with its type.
+    pub fn scalar(&self) -> Option<Scalar> {
+        match &self.value {
+            Value::Text(text) => Some(Scalar::Text(text.clone())),
+            Value::Int(number) => Some(Scalar::Int(*number)),
+            Value::Float(number) => Some(Scalar::Float(*number)),
+            Value::Bool(flag) => Some(Scalar::Bool(*flag)),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
 }
 
-fn syntax_error(error: &serde_saphyr::Error, file: Arc<str>) -> Errors {
-    let line = error.location().map_or(0, |location| location.line());
-    // The parser's own text goes on with an excerpt of the file; its first line is the reason.
-    let text = error.without_snippet().to_string();
-    let message = text.lines().next().unwrap_or("not valid YAML").to_owned();
-    Errors(vec![ConfigError {
-        path: String::new(),
-        position: Position { file, line },
-        message,
-    }])
-}
-
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
+        let original = match &value {
+            Value::Int(number) => Some(number.to_string().into()),
+            Value::Float(number) => Some(format!("{number:?}").into()),
+            Value::Bool(flag) => Some(flag.to_string().into()),
+            _ => None,
+        };
         Node {
             position: Position::default(),
             value,
+            original,
         }
     }
 }
@@ -165,92 +163,5 @@ impl Value {
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Node {
-            position: at(&spanned.referenced),
-            value: spanned.value,
-        })
-    }
-}
-
-fn at(location: &serde_saphyr::Location) -> Position {
-    Position {
-        file: Arc::default(),
-        line: location.line(),
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a configuration value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        let value = i64::try_from(value).map_err(|_| E::custom(format_args!("the number {value} is too large")))?;
-        Ok(Value::Int(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = sequence.next_element()? {
-            nodes.push(node);
-        }
-        Ok(Value::List(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let position = at(&key.referenced);
-            entries.push(Entry {
-                key: key.value,
-                position,
-                node: map.next_value()?,
-            });
-        }
-        Ok(Value::Map(entries))
     }
 }

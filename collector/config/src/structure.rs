@@ -1,8 +1,9 @@
-use crate::error::suggestion;
-use crate::{ComponentId, Entry, Errors, Node, PipelineId, Position, Section, Value};
+use crate::connectors::{self, Connects};
+use crate::pipelines::{self, Defined};
+use crate::{ComponentId, Entry, Errors, Node, Pipeline, Position, Reference, Section, Telemetry, Value};
 
 /// The structure of a configuration: which components there are, and how pipelines join them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// In the order in which they were written; no id is twice.
     pub receivers: Vec<Component>,
@@ -10,8 +11,16 @@ pub struct Config {
     pub processors: Vec<Component>,
     /// As the receivers.
     pub exporters: Vec<Component>,
+    /// As the receivers. No connector has the id of a receiver or of an exporter.
+    pub connectors: Vec<Component>,
+    /// As the receivers. Only those in `service_extensions` are started.
+    pub extensions: Vec<Component>,
+    /// The extensions to start, in this order. All are defined.
+    pub service_extensions: Vec<Reference>,
     /// At least one.
     pub pipelines: Vec<Pipeline>,
+    /// What the collector tells about itself.
+    pub telemetry: Telemetry,
 }
 
 /// A component and its settings, which nobody has read yet.
@@ -25,51 +34,77 @@ pub struct Component {
     pub settings: Node,
 }
 
-/// A pipeline. All that it refers to exists.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
-    /// Its id.
-    pub id: PipelineId,
-    /// At least one.
-    pub receivers: Vec<Reference>,
-    /// In the order in which an item passes them.
-    pub processors: Vec<Reference>,
-    /// At least one; each receives every item.
-    pub exporters: Vec<Reference>,
-}
-
-/// A pipeline's mention of a component.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reference {
-    /// The component.
-    pub id: ComponentId,
-    /// Where it was written.
-    pub position: Position,
-}
-
 impl Config {
-    /// Finds the structure in what was written. What is wrong is added to `errors`, and left out of the result.
+    /// Finds the structure in what was written. What is wrong is added to `errors`, and left out of the result. Any
+    /// connector is taken to join any two signals; whoever knows better calls [`Config::read_with`].
     pub fn read(root: &Node, errors: &mut Errors) -> Config {
-        let mut config = Config {
-            receivers: Vec::new(),
-            processors: Vec::new(),
-            exporters: Vec::new(),
-            pipelines: Vec::new(),
-        };
+        Config::read_with(root, &|_, _, _| true, errors)
+    }
+
+    /// As [`Config::read`], where `connects(id, from, to)` says whether the connector takes the signal `from` and gives
+    /// the signal `to`.
+    pub fn read_with(root: &Node, connects: Connects<'_>, errors: &mut Errors) -> Config {
         let mut section = Section::open("", root, errors);
-        let receivers = section.entry("receivers");
-        let processors = section.entry("processors");
-        let exporters = section.entry("exporters");
+        let roles = ["receivers", "processors", "exporters", "connectors", "extensions"];
+        let entries = roles.map(|role| section.entry(role));
         let service = section.entry("service");
         section.finish();
-        config.receivers = components("receivers", receivers, errors);
-        config.processors = components("processors", processors, errors);
-        config.exporters = components("exporters", exporters, errors);
+        let mut roles = roles.into_iter().zip(entries);
+        let mut next = || {
+            roles
+                .next()
+                .map_or_else(Vec::new, |(role, entry)| components(role, entry, errors))
+        };
+        let mut config = Config {
+            receivers: next(),
+            processors: next(),
+            exporters: next(),
+            connectors: next(),
+            extensions: next(),
+            ..Config::default()
+        };
+        config.refuse_shared_ids(errors);
         match service {
-            Some(entry) => config.pipelines = pipelines(&entry.node, &config, errors),
+            Some(entry) => config.read_service(&entry.node, errors),
             None => errors.add("service", &root.position, "is required"),
         }
+        connectors::check(&config, connects, errors);
         config
+    }
+
+    /// Whether a pipeline's receiver or exporter of this id is a connector.
+    pub fn is_connector(&self, id: &ComponentId) -> bool {
+        self.connectors.iter().any(|component| component.id == *id)
+    }
+
+    fn read_service(&mut self, service: &Node, errors: &mut Errors) {
+        let mut section = Section::open("service", service, errors);
+        let pipelines = section.entry("pipelines");
+        let extensions = section.entry("extensions");
+        let telemetry = section.entry("telemetry");
+        if pipelines.is_none() {
+            section.error("pipelines", "is required");
+        }
+        section.finish();
+        self.service_extensions = pipelines::references("service", extensions, &Defined(&[&self.extensions]), errors);
+        self.telemetry = Telemetry::read(telemetry.map(|entry| &entry.node), errors);
+        if let Some(entry) = pipelines {
+            self.pipelines = pipelines::read(entry, self, errors);
+        }
+    }
+
+    /// A pipeline names receivers and connectors in one list, so that an id must not be both.
+    fn refuse_shared_ids(&self, errors: &mut Errors) {
+        for connector in &self.connectors {
+            for (role, others) in [("receivers", &self.receivers), ("exporters", &self.exporters)] {
+                if others.iter().any(|other| other.id == connector.id) {
+                    let id = &connector.id;
+                    let message =
+                        format!("is also the id of {role}::{id}; rename one of them, such as \"{id}/connector\"");
+                    errors.add(format!("connectors::{id}"), &connector.position, message);
+                }
+            }
+        }
     }
 }
 
@@ -86,7 +121,7 @@ fn components(role: &str, entry: Option<&Entry>, errors: &mut Errors) -> Vec<Com
                 settings: Node {
                     // An absent mapping has no line of its own, so its errors point at the id.
                     position: entry.position.clone(),
-                    value: entry.node.value.clone(),
+                    ..entry.node.clone()
                 },
             }),
             Err(message) => errors.add(path, &entry.position, message),
@@ -95,93 +130,7 @@ fn components(role: &str, entry: Option<&Entry>, errors: &mut Errors) -> Vec<Com
     found
 }
 
-fn pipelines(service: &Node, config: &Config, errors: &mut Errors) -> Vec<Pipeline> {
-    let mut section = Section::open("service", service, errors);
-    let entry = section.entry("pipelines");
-    if entry.is_none() {
-        section.error("pipelines", "is required");
-    }
-    section.finish();
-    let Some(entry) = entry else { return Vec::new() };
-    let entries = map_entries("service::pipelines", &entry.node, errors);
-    if entries.is_empty() {
-        errors.add("service::pipelines", &entry.position, "needs at least one pipeline");
-    }
-    entries
-        .iter()
-        .filter_map(|entry| pipeline(entry, config, errors))
-        .collect()
-}
-
-fn pipeline(entry: &Entry, config: &Config, errors: &mut Errors) -> Option<Pipeline> {
-    let path = format!("service::pipelines::{}", entry.key);
-    let id = PipelineId::parse(&entry.key);
-    if let Err(message) = &id {
-        errors.add(path.clone(), &entry.position, message);
-    }
-    let mut section = Section::open(path.clone(), &entry.node, errors);
-    let lists = ["receivers", "processors", "exporters"].map(|role| section.entry(role));
-    for (role, list) in ["receivers", "exporters"].into_iter().zip([lists[0], lists[2]]) {
-        if list.is_none_or(|entry| {
-            matches!(&entry.node.value, Value::Null) || matches!(&entry.node.value, Value::List(ids) if ids.is_empty())
-        }) {
-            section.error(role, "needs at least one component");
-        }
-    }
-    section.finish();
-    Some(Pipeline {
-        receivers: references(&path, lists[0], &config.receivers, errors),
-        processors: references(&path, lists[1], &config.processors, errors),
-        exporters: references(&path, lists[2], &config.exporters, errors),
-        id: id.ok()?,
-    })
-}
-
-fn references(pipeline: &str, entry: Option<&Entry>, defined: &[Component], errors: &mut Errors) -> Vec<Reference> {
-    let Some(entry) = entry else { return Vec::new() };
-    let path = format!("{pipeline}::{}", entry.key);
-    let nodes = match &entry.node.value {
-        Value::List(nodes) => nodes.as_slice(),
-        Value::Null => &[],
-        other => {
-            errors.add(
-                path,
-                &entry.position,
-                format!("expected a list, found {}", other.kind()),
-            );
-            return Vec::new();
-        }
-    };
-    let mut found: Vec<Reference> = Vec::new();
-    for node in nodes {
-        match reference(node, defined) {
-            Ok(id) if found.iter().any(|other| other.id == id) => {
-                errors.add(path.clone(), &node.position, format!("\"{id}\" is named twice"));
-            }
-            Ok(id) => found.push(Reference {
-                id,
-                position: node.position.clone(),
-            }),
-            Err(message) => errors.add(path.clone(), &node.position, message),
-        }
-    }
-    found
-}
-
-fn reference(node: &Node, defined: &[Component]) -> Result<ComponentId, String> {
-    let Value::Text(text) = &node.value else {
-        return Err(format!("expected a component's id, found {}", node.value.kind()));
-    };
-    let id = ComponentId::parse(text)?;
-    if defined.iter().any(|component| component.id == id) {
-        return Ok(id);
-    }
-    let names: Vec<String> = defined.iter().map(|component| component.id.to_string()).collect();
-    let hint = suggestion(text, names.iter().map(String::as_str));
-    Err(format!("\"{id}\" is not defined{hint}"))
-}
-
-fn map_entries<'a>(path: &str, node: &'a Node, errors: &mut Errors) -> &'a [Entry] {
+pub(crate) fn map_entries<'a>(path: &str, node: &'a Node, errors: &mut Errors) -> &'a [Entry] {
     match &node.value {
         Value::Map(entries) => entries,
         Value::Null => &[],

@@ -1,9 +1,9 @@
 //! The loss account: `in = out + dropped + held`, for every pipeline and exporter, at any time.
 
+use crate::counts::LastError;
+use collector_pdata::Signal;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Why items are dropped, in the words of the account. Components may have more of their own.
 pub mod reason {
@@ -17,146 +17,6 @@ pub mod reason {
     pub const QUEUE_FULL: &str = "queue_full";
     /// The bytes were not OTLP.
     pub const MALFORMED: &str = "malformed";
-}
-
-/// Counts by reason. Only drops take the lock.
-#[derive(Debug, Default)]
-pub(crate) struct Drops(Mutex<BTreeMap<&'static str, u64>>);
-
-impl Drops {
-    pub(crate) fn add(&self, reason: &'static str, items: usize) {
-        if items > 0 {
-            let mut drops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *drops.entry(reason).or_default() += items as u64;
-        }
-    }
-
-    fn snapshot(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// What a receiver reads from, where that has counters of its own (the kernel's probes).
-pub trait Source: Send + Sync {
-    /// Names and values, in the order in which they are shown.
-    fn counters(&self) -> Vec<(&'static str, u64)>;
-}
-
-/// A receiver's counts, for the receiver to add to.
-#[derive(Default)]
-pub struct ReceiverCounts {
-    id: String,
-    received: AtomicU64,
-    dropped: Drops,
-    source: Mutex<Option<Arc<dyn Source>>>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct PipelineCounts {
-    pub(crate) id: String,
-    pub(crate) received: AtomicU64,
-    pub(crate) forwarded: AtomicU64,
-    pub(crate) dropped: Drops,
-    pub(crate) exporters: Vec<Arc<ExporterCounts>>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct ExporterCounts {
-    pub(crate) id: String,
-    pub(crate) received: AtomicU64,
-    pub(crate) exported: AtomicU64,
-    pub(crate) dropped: Drops,
-}
-
-/// All counts of an engine.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    pub(crate) receivers: Vec<Arc<ReceiverCounts>>,
-    pub(crate) pipelines: Vec<Arc<PipelineCounts>>,
-}
-
-impl fmt::Debug for ReceiverCounts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReceiverCounts")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ReceiverCounts {
-    pub(crate) fn new(id: String) -> Self {
-        ReceiverCounts {
-            id,
-            ..ReceiverCounts::default()
-        }
-    }
-
-    pub(crate) fn received(&self, items: usize) {
-        self.received.fetch_add(items as u64, Ordering::Relaxed);
-    }
-
-    /// Items that came in and were not handed on.
-    pub fn dropped(&self, reason: &'static str, items: usize) {
-        self.dropped.add(reason, items);
-    }
-
-    /// Publishes the counters of what this receiver reads from; they become part of the account.
-    pub fn publish(&self, source: Arc<dyn Source>) {
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
-    }
-
-    fn snapshot(&self) -> ReceiverAccount {
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ReceiverAccount {
-            id: self.id.clone(),
-            received: self.received.load(Ordering::Relaxed),
-            dropped: self.dropped.snapshot(),
-            source: source.map(|source| source.counters()).unwrap_or_default(),
-        }
-    }
-}
-
-impl PipelineCounts {
-    fn snapshot(&self) -> PipelineAccount {
-        // What leaves is read before what enters, so that a moving count never shows more leaving than entering.
-        let exporters = self.exporters.iter().map(|exporter| exporter.snapshot()).collect();
-        let forwarded = self.forwarded.load(Ordering::Acquire);
-        let dropped = self.dropped.snapshot();
-        let received = self.received.load(Ordering::Acquire);
-        PipelineAccount {
-            id: self.id.clone(),
-            received,
-            held: received.saturating_sub(forwarded + dropped.values().sum::<u64>()),
-            dropped,
-            forwarded,
-            exporters,
-        }
-    }
-}
-
-impl ExporterCounts {
-    fn snapshot(&self) -> ExporterAccount {
-        let exported = self.exported.load(Ordering::Acquire);
-        let dropped = self.dropped.snapshot();
-        let received = self.received.load(Ordering::Acquire);
-        ExporterAccount {
-            id: self.id.clone(),
-            received,
-            held: received.saturating_sub(exported + dropped.values().sum::<u64>()),
-            exported,
-            dropped,
-        }
-    }
-}
-
-impl Ledger {
-    pub(crate) fn snapshot(&self) -> Account {
-        let pipelines = self.pipelines.iter().map(|pipeline| pipeline.snapshot()).collect();
-        Account {
-            receivers: self.receivers.iter().map(|receiver| receiver.snapshot()).collect(),
-            pipelines,
-        }
-    }
 }
 
 /// What became of every item, at one moment. Exact once the engine has ended; while it runs, counts move between the
@@ -176,10 +36,29 @@ pub struct ReceiverAccount {
     pub id: String,
     /// Items handed to its pipelines (each counts once here, however many pipelines there are).
     pub received: u64,
+    /// Items refused since a pipeline had no room; their sender still has them.
+    pub refused: u64,
+    /// Requests refused whose items could not be counted.
+    pub malformed_requests: u64,
+    /// The same by signal, one each.
+    pub signals: Vec<SignalAccount>,
     /// Items that came in and were not handed on, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
     /// The counters of what it reads from, such as the kernel's; empty if it has none.
     pub source: Vec<(&'static str, u64)>,
+}
+
+/// What came in of one signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalAccount {
+    /// The signal.
+    pub signal: Signal,
+    /// As [`ReceiverAccount::received`].
+    pub received: u64,
+    /// As [`ReceiverAccount::refused`].
+    pub refused: u64,
+    /// The encoded bytes of what was received.
+    pub bytes: u64,
 }
 
 /// What became of the items of one pipeline: `received = forwarded + dropped + held`.
@@ -212,6 +91,14 @@ pub struct ExporterAccount {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Items waiting in its queue, or on their way.
     pub held: u64,
+    /// Encoded bytes of what is held.
+    pub held_bytes: u64,
+    /// Encoded bytes of what the destination has taken.
+    pub exported_bytes: u64,
+    /// Items that the pipeline forwarded while this exporter was not, or is no more, one of its own.
+    pub absent: u64,
+    /// What it last failed at.
+    pub last_error: Option<LastError>,
 }
 
 /// One line about a pipeline's exporter, from the source to the destination.
@@ -231,15 +118,15 @@ impl Account {
     /// From a pipeline's entry to one exporter's destination; `received = exported + dropped + held`.
     pub fn totals(pipeline: &PipelineAccount, exporter: &ExporterAccount) -> Totals {
         let mut dropped = pipeline.dropped.clone();
-        for (reason, items) in &exporter.dropped {
-            *dropped.entry(reason).or_default() += items;
-        }
+        add(&mut dropped, &exporter.dropped);
         Totals {
-            received: pipeline.received,
+            received: pipeline.received - exporter.absent.min(pipeline.received),
             exported: exporter.exported,
             dropped,
             // Whatever the pipeline has forwarded and the exporter has not been given yet is on its way too.
-            held: pipeline.held + exporter.held + pipeline.forwarded.saturating_sub(exporter.received),
+            held: pipeline.held
+                + exporter.held
+                + pipeline.forwarded.saturating_sub(exporter.received + exporter.absent),
         }
     }
 
@@ -249,10 +136,58 @@ impl Account {
         self.pipelines.iter().all(|pipeline| {
             pipeline.received == pipeline.forwarded + sum(&pipeline.dropped) + pipeline.held
                 && pipeline.exporters.iter().all(|exporter| {
-                    exporter.received == pipeline.forwarded
+                    exporter.received + exporter.absent == pipeline.forwarded
                         && exporter.received == exporter.exported + sum(&exporter.dropped) + exporter.held
                 })
         })
+    }
+}
+
+impl PipelineAccount {
+    /// Items are still under way.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.held > 0 || self.exporters.iter().any(|exporter| exporter.held > 0)
+    }
+
+    /// Adds what another pipeline of the same id has counted, before or after a reload.
+    pub(crate) fn merge(&mut self, other: PipelineAccount) {
+        for exporter in &mut self.exporters {
+            if !other.exporters.iter().any(|theirs| theirs.id == exporter.id) {
+                exporter.absent += other.forwarded;
+            }
+        }
+        for mut theirs in other.exporters {
+            match self.exporters.iter_mut().find(|exporter| exporter.id == theirs.id) {
+                Some(exporter) => exporter.merge(theirs),
+                None => {
+                    theirs.absent += self.forwarded;
+                    self.exporters.push(theirs);
+                }
+            }
+        }
+        self.received += other.received;
+        self.forwarded += other.forwarded;
+        self.held += other.held;
+        add(&mut self.dropped, &other.dropped);
+    }
+}
+
+impl ExporterAccount {
+    fn merge(&mut self, other: ExporterAccount) {
+        self.received += other.received;
+        self.exported += other.exported;
+        self.held += other.held;
+        self.held_bytes += other.held_bytes;
+        self.exported_bytes += other.exported_bytes;
+        self.absent += other.absent;
+        self.last_error = other.last_error.or(self.last_error.take());
+        add(&mut self.dropped, &other.dropped);
+    }
+}
+
+fn add(sum: &mut BTreeMap<&'static str, u64>, dropped: &BTreeMap<&'static str, u64>) {
+    for (reason, items) in dropped {
+        *sum.entry(reason).or_default() += items;
     }
 }
 
@@ -262,6 +197,12 @@ impl fmt::Display for Account {
         let mut newline = "";
         for receiver in &self.receivers {
             write!(f, "{newline}{}: received {}", receiver.id, receiver.received)?;
+            if receiver.refused > 0 {
+                write!(f, ", refused {}", receiver.refused)?;
+            }
+            if receiver.malformed_requests > 0 {
+                write!(f, ", malformed requests {}", receiver.malformed_requests)?;
+            }
             write_reasons(f, &receiver.dropped)?;
             for (name, value) in &receiver.source {
                 write!(f, ", {name} {value}")?;

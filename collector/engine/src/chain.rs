@@ -1,9 +1,11 @@
 //! The processors of one pipeline, as one task.
 
-use crate::account::{PipelineCounts, reason};
+use crate::account::reason;
 use crate::channel;
 use crate::component::{Processor, Sink};
-use crate::fanout::{Entry, FanOut};
+use crate::counts::PipelineCounts;
+use crate::fanout::FanOut;
+use crate::output::Entry;
 use collector_pdata::Payload;
 use std::sync::Arc;
 use std::time::Instant;

@@ -27,6 +27,15 @@ pub(crate) enum SendError<T> {
     Closed(T),
 }
 
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// Not now.
+    Full,
+    /// Nobody receives any more.
+    Closed,
+}
+
 #[derive(Debug)]
 struct Room {
     items: Arc<Semaphore>,
@@ -36,7 +45,7 @@ struct Room {
 
 /// The room that a value takes until it is received.
 #[derive(Debug)]
-struct Taken {
+pub(crate) struct Taken {
     _items: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
 }
@@ -102,14 +111,39 @@ impl<T: Weight> Sender<T> {
 
     /// Refuses if there is no room.
     pub(crate) fn try_send(&self, value: T) -> Result<(), SendError<T>> {
-        let (items, bytes) = self.room.needs(&value);
+        match self.try_reserve(&value) {
+            Ok(taken) => self.send_reserved(value, taken).map_err(SendError::Closed),
+            Err(NoRoom::Full) => Err(SendError::Full(value)),
+            Err(NoRoom::Closed) => Err(SendError::Closed(value)),
+        }
+    }
+
+    /// Takes room for a value of this weight.
+    pub(crate) fn try_reserve(&self, weight: &impl Weight) -> Result<Taken, NoRoom> {
+        let (items, bytes) = self.room.needs(weight);
         let items = self.room.items.clone().try_acquire_many_owned(items);
         let bytes = self.room.bytes.clone().try_acquire_many_owned(bytes);
         match (items, bytes) {
-            (Ok(items), Ok(bytes)) => self.put(value, items, bytes),
-            _ if self.queue.is_closed() => Err(SendError::Closed(value)),
-            _ => Err(SendError::Full(value)),
+            (Ok(items), Ok(bytes)) => Ok(Taken {
+                _items: items,
+                _bytes: bytes,
+            }),
+            _ if self.queue.is_closed() => Err(NoRoom::Closed),
+            _ => Err(NoRoom::Full),
         }
+    }
+
+    /// Sends into the room that was taken; gives the value back if nobody receives any more.
+    pub(crate) fn send_reserved(&self, value: T, taken: Taken) -> Result<(), T> {
+        self.queue.send((value, taken)).map_err(|error| error.0.0)
+    }
+
+    /// Waits until a value of this weight would have room, or nobody receives any more.
+    pub(crate) async fn has_room(&self, weight: &impl Weight) {
+        let (items, bytes) = self.room.needs(weight);
+        // What was there may be gone again by the time that it is used; then one waits anew.
+        let _items = self.room.items.clone().acquire_many_owned(items).await;
+        let _bytes = self.room.bytes.clone().acquire_many_owned(bytes).await;
     }
 
     fn put(&self, value: T, items: OwnedSemaphorePermit, bytes: OwnedSemaphorePermit) -> Result<(), SendError<T>> {
@@ -117,9 +151,7 @@ impl<T: Weight> Sender<T> {
             _items: items,
             _bytes: bytes,
         };
-        self.queue
-            .send((value, taken))
-            .map_err(|error| SendError::Closed(error.0.0))
+        self.send_reserved(value, taken).map_err(SendError::Closed)
     }
 }
 
@@ -127,6 +159,11 @@ impl<T> Receiver<T> {
     /// Waits for the next value; `None` when all senders are gone and the queue is empty.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         self.queue.recv().await.map(|(value, _)| value)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn try_recv(&mut self) -> Option<T> {
+        self.queue.try_recv().ok().map(|(value, _)| value)
     }
 }
 

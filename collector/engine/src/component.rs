@@ -1,22 +1,25 @@
 //! What a component is. Adding one is a folder and a line in a table of [`Components`].
 
-use crate::account::PipelineCounts;
+use crate::counts::PipelineCounts;
+use crate::extension::{ExtensionFactory, TelemetryFactory};
+use crate::host::Host;
 use crate::{ExporterInput, Limits, Output};
-use collector_config::Section;
+use collector_config::{ComponentId, Section};
 use collector_pdata::{Payload, Signal};
 use kit::drain::Draining;
 use std::fmt;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A future behind a pointer, since the engine does not know its type.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// An error that the engine only passes on.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-/// Makes a processor for each pipeline that names it.
-pub type ProcessorRecipe = Box<dyn Fn() -> Box<dyn Processor> + Send + Sync>;
+/// How a component's work ended.
+pub type Ended = Result<(), BoxError>;
 
 /// All component types that a binary has.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,21 @@ pub struct Components {
     pub processors: &'static [ProcessorFactory],
     /// Where they go.
     pub exporters: &'static [ExporterFactory],
+    /// From one pipeline into others.
+    pub connectors: &'static [ConnectorFactory],
+    /// What is beside the pipelines.
+    pub extensions: &'static [ExtensionFactory],
+    /// Shows the engine's own metrics as `service::telemetry` says; without it they are not shown.
+    pub telemetry: Option<TelemetryFactory>,
+}
+
+/// On how many of the engine's workers a component has an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// On one: it must see all items, or holds what can be held once only.
+    One,
+    /// On each, which share nothing.
+    Every,
 }
 
 /// A type of receiver.
@@ -61,34 +79,70 @@ pub struct ExporterFactory {
     pub signals: &'static [Signal],
     /// Reads the settings, without touching the outside world.
     pub configure: fn(&mut Section<'_, '_>) -> Box<dyn Exporter>,
-    /// The queue before it.
-    pub queue: Limits,
-    /// What happens when that is full.
-    pub overflow: Overflow,
-    /// The reason that is counted for items that the exporter lets go of without a word, or has not come to at the
-    /// drain's deadline.
-    pub abandoned: &'static str,
 }
 
-/// What happens when an exporter's queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overflow {
-    /// The pipeline waits, and its receivers with it: for destinations on this machine.
-    Wait,
-    /// The items are dropped for this exporter: for destinations that may be away for long.
-    Drop,
+/// A type of connector.
+#[derive(Clone, Copy)]
+pub struct ConnectorFactory {
+    /// The type in a component's id.
+    pub kind: &'static str,
+    /// What it takes, and what it then gives.
+    pub signals: &'static [(Signal, Signal)],
+    /// Reads the settings, without touching the outside world.
+    pub configure: fn(&mut Section<'_, '_>) -> Box<dyn Connector>,
 }
 
 /// Brings items in.
 pub trait Receiver: Send {
-    /// Acquires what it needs (files, sockets) before anything runs.
-    fn open(&mut self) -> Result<(), BoxError> {
+    /// On which workers it runs.
+    fn placement(&self) -> Placement {
+        Placement::One
+    }
+
+    /// Acquires what it needs (files, sockets, one for each worker) before anything runs.
+    fn open(&mut self, _host: &Host) -> Ended {
         Ok(())
     }
 
-    /// Receives until its peer is done or the drain begins; must then end well before the deadline. An error ends the
-    /// whole engine, so a peer that may come back is not an error.
-    fn run(self: Box<Self>, output: Output, draining: Draining) -> BoxFuture<Result<(), BoxError>>;
+    /// The work on one worker; called once for each, after [`Receiver::open`]. It receives until its peer is done or the
+    /// drain begins; must then end well before the deadline. An error ends the whole engine, so a peer that may come back
+    /// is not an error.
+    fn run(&mut self, output: Output, draining: Draining) -> BoxFuture<Ended>;
+}
+
+/// Makes a processor for each pipeline that names it, and for each worker.
+pub struct ProcessorRecipe {
+    /// Makes one.
+    pub make: Box<dyn Fn(Signal) -> Box<dyn Processor> + Send + Sync>,
+    /// On which workers; one processor of [`Placement::One`] brings its whole pipeline to one worker.
+    pub placement: Placement,
+    /// Decides at the pipeline's entry whether it takes any more.
+    pub gate: Option<Arc<dyn Gate>>,
+}
+
+impl ProcessorRecipe {
+    /// A processor on every worker, without a gate.
+    pub fn new<P: Processor + 'static>(make: impl Fn(Signal) -> P + Send + Sync + 'static) -> Self {
+        ProcessorRecipe {
+            make: Box::new(move |signal| Box::new(make(signal))),
+            placement: Placement::Every,
+            gate: None,
+        }
+    }
+
+    /// The same on one worker only.
+    pub fn on_one_worker(self) -> Self {
+        ProcessorRecipe {
+            placement: Placement::One,
+            ..self
+        }
+    }
+}
+
+/// Stands at a pipeline's entry.
+pub trait Gate: Send + Sync {
+    /// Whether the pipeline may take more. Asked for each payload.
+    fn is_open(&self) -> bool;
 }
 
 /// Changes, holds or drops items. Runs in its pipeline's task and never blocks.
@@ -110,13 +164,57 @@ pub trait Processor: Send {
 
 /// Takes items out.
 pub trait Exporter: Send {
+    /// On which workers it runs.
+    fn placement(&self) -> Placement {
+        Placement::One
+    }
+
+    /// The queue before it; on every worker its part of it.
+    fn queue(&self) -> Queue;
+
+    /// The extensions that it names.
+    fn needs(&self) -> Vec<ComponentId> {
+        Vec::new()
+    }
+
     /// Acquires what it needs (files) before anything runs.
-    fn open(&mut self) -> Result<(), BoxError> {
+    fn open(&mut self, _host: &Host) -> Ended {
         Ok(())
     }
 
-    /// Exports until `input` ends. An error ends the whole engine, so a destination that may come back is not an error.
-    fn run(self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>>;
+    /// The work on one worker; called once for each, after [`Exporter::open`]. It exports until `input` ends. An error
+    /// ends the whole engine, so a destination that may come back is not an error.
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended>;
+}
+
+/// Takes what one pipeline gives and gives to others, as an exporter and a receiver in one. Runs on one worker.
+pub trait Connector: Send {
+    /// Works until `input` ends.
+    fn run(&mut self, input: ExporterInput, output: Output) -> BoxFuture<Ended>;
+}
+
+/// The queue before an exporter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// How much it holds.
+    pub limits: Limits,
+    /// Whether each delivery counts as one item, however many it has.
+    pub counts_requests: bool,
+    /// What happens when it is full.
+    pub overflow: Overflow,
+    /// The reason that is counted for items that the exporter lets go of without a word, or has not come to at the
+    /// drain's deadline.
+    pub abandoned: &'static str,
+}
+
+/// What happens when an exporter's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The pipeline waits, and its receivers refuse or wait: for destinations on this machine.
+    Wait,
+    /// The pipeline waits only if none of its exporters has room. As long as another goes on, the items are dropped for
+    /// this one: for destinations that may be away for long.
+    Drop,
 }
 
 /// Where a processor puts what it has done with.
@@ -140,20 +238,38 @@ impl Sink<'_> {
     }
 }
 
-impl fmt::Debug for ReceiverFactory {
+impl fmt::Debug for ProcessorRecipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)
+        f.debug_struct("ProcessorRecipe")
+            .field("placement", &self.placement)
+            .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for ProcessorFactory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)
-    }
+/// What every table of factories offers to whoever reads a configuration.
+pub(crate) trait Factory: 'static {
+    fn kind(&self) -> &'static str;
 }
 
-impl fmt::Debug for ExporterFactory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)
-    }
+macro_rules! factories {
+    ($($factory:ty),*) => {$(
+        impl Factory for $factory {
+            fn kind(&self) -> &'static str {
+                self.kind
+            }
+        }
+
+        impl fmt::Debug for $factory {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.kind)
+            }
+        }
+    )*};
 }
+factories!(
+    ReceiverFactory,
+    ProcessorFactory,
+    ExporterFactory,
+    ConnectorFactory,
+    ExtensionFactory
+);

@@ -1,107 +1,16 @@
-//! The ways of an item between components, where it is counted.
+//! The way of an item from a pipeline to its exporters, where it is counted.
 
-use crate::account::{ExporterCounts, PipelineCounts, ReceiverCounts, reason};
+use crate::account::reason;
 use crate::channel::{self, SendError, Weight};
 use crate::component::Overflow;
+use crate::counts::{ExporterCounts, PipelineCounts, Trouble};
 use collector_pdata::Payload;
 use kit::drain::Draining;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::Duration;
-
-/// Where a receiver puts what came in: the queues of its pipelines.
-#[derive(Debug, Clone)]
-pub struct Output {
-    pub(crate) counts: Arc<ReceiverCounts>,
-    pub(crate) pipelines: Vec<(channel::Sender<Entry>, Arc<PipelineCounts>)>,
-}
-
-/// How often a thread that waits for room looks after its other duties.
-const LOOK: Duration = Duration::from_millis(50);
-
-impl Output {
-    /// Hands a payload on. Waits while a pipeline has no room, which is the back-pressure that the receiver passes on.
-    pub async fn send(&self, payload: Payload) {
-        self.counts.received(payload.items());
-        for (queue, counts) in &self.pipelines {
-            counts.received.fetch_add(payload.items() as u64, Ordering::Release);
-            let entry = Entry {
-                ticket: Ticket {
-                    items: payload.items(),
-                    counts: counts.clone(),
-                },
-                payload: payload.clone(),
-            };
-            // The entry that a closed queue gives back counts itself as dropped.
-            drop(queue.send(entry).await);
-        }
-    }
-
-    /// The same for a thread that is not of the runtime. As long as it has to wait, `meanwhile` is called again and again.
-    pub fn send_blocking(&self, payload: Payload, mut meanwhile: impl FnMut()) {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        let mut sending = pin!(self.send(payload));
-        while sending.as_mut().poll(&mut context).is_pending() {
-            thread::park_timeout(LOOK);
-            meanwhile();
-        }
-    }
-
-    /// The receiver's own counts.
-    pub fn counts(&self) -> &Arc<ReceiverCounts> {
-        &self.counts
-    }
-}
-
-/// Wakes a thread that waits for a future.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// What waits before a pipeline's processors.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    payload: Payload,
-    ticket: Ticket,
-}
-
-/// Counts the items of an entry that is let go of.
-#[derive(Debug)]
-struct Ticket {
-    items: usize,
-    counts: Arc<PipelineCounts>,
-}
-
-impl Entry {
-    /// The items pass into the pipeline's care.
-    pub(crate) fn take(mut self) -> Payload {
-        self.ticket.items = 0;
-        self.payload
-    }
-}
-
-impl Weight for Entry {
-    fn items(&self) -> usize {
-        self.payload.items()
-    }
-    fn bytes(&self) -> usize {
-        self.payload.bytes()
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.counts.dropped.add(reason::SHUTDOWN, self.items);
-    }
-}
+use std::task::Poll;
 
 /// A pipeline's exporters.
 #[derive(Debug)]
@@ -117,49 +26,77 @@ pub(crate) struct ExporterQueue {
     pub(crate) counts: Arc<ExporterCounts>,
     pub(crate) overflow: Overflow,
     pub(crate) abandoned: &'static str,
+    pub(crate) counts_requests: bool,
 }
 
 impl FanOut {
     /// Hands `payload` to every exporter. The claims are made before the first wait, so that a drain that ends the task
     /// in the middle counts every one of them.
     pub(crate) async fn send(&self, payload: Payload) {
-        let items = payload.items();
-        let deliveries: Vec<Delivery> = self
+        let mut waiting: Vec<(&ExporterQueue, Delivery)> = self
             .exporters
             .iter()
-            .map(|exporter| exporter.delivery(payload.clone()))
+            .map(|exporter| (exporter, exporter.delivery(payload.clone())))
             .collect();
-        self.counts.forwarded.fetch_add(items as u64, Ordering::Release);
-        for (exporter, delivery) in self.exporters.iter().zip(deliveries) {
-            exporter.send(delivery).await;
+        self.counts
+            .forwarded
+            .fetch_add(payload.items() as u64, Ordering::Release);
+        drop(payload);
+        while !hand_over(&mut waiting) && !waiting.is_empty() {
+            any_has_room(&waiting).await;
+        }
+        for (exporter, delivery) in waiting {
+            match exporter.overflow {
+                // The exporter may be gone: dropping the delivery counts it as abandoned.
+                Overflow::Wait => drop(exporter.queue.send(delivery).await),
+                Overflow::Drop => delivery.claim.dropped(reason::QUEUE_FULL),
+            }
         }
     }
 }
 
+/// Gives to those that have room, and keeps the rest. True if there was one.
+fn hand_over(waiting: &mut Vec<(&ExporterQueue, Delivery)>) -> bool {
+    let mut progress = false;
+    let mut left = Vec::new();
+    for (exporter, delivery) in waiting.drain(..) {
+        match exporter.queue.try_send(delivery) {
+            Err(SendError::Full(delivery)) => left.push((exporter, delivery)),
+            // The exporter is gone: dropping the delivery counts it as abandoned.
+            Err(SendError::Closed(_)) => {}
+            Ok(()) => progress = true,
+        }
+    }
+    *waiting = left;
+    progress
+}
+
+async fn any_has_room(waiting: &[(&ExporterQueue, Delivery)]) {
+    let mut rooms: Vec<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = Vec::new();
+    for (exporter, delivery) in waiting {
+        rooms.push(Box::pin(exporter.queue.has_room(delivery)));
+    }
+    poll_fn(|context| {
+        let ready = rooms.iter_mut().any(|room| room.as_mut().poll(context).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 impl ExporterQueue {
     fn delivery(&self, payload: Payload) -> Delivery {
-        self.counts
-            .received
-            .fetch_add(payload.items() as u64, Ordering::Release);
+        let (items, bytes) = (payload.items(), payload.bytes() as u64);
+        self.counts.received.fetch_add(items as u64, Ordering::Release);
+        self.counts.held_bytes.fetch_add(bytes, Ordering::Relaxed);
         Delivery {
             claim: Claim {
-                items: payload.items(),
+                items,
+                bytes,
                 counts: self.counts.clone(),
                 abandoned: self.abandoned,
             },
+            counted: if self.counts_requests { 1 } else { items },
             payload,
-        }
-    }
-
-    async fn send(&self, delivery: Delivery) {
-        let sent = match self.overflow {
-            Overflow::Wait => self.queue.send(delivery).await,
-            Overflow::Drop => self.queue.try_send(delivery),
-        };
-        match sent {
-            Err(SendError::Full(delivery)) => delivery.claim.dropped(reason::QUEUE_FULL),
-            // The exporter is gone: dropping the delivery counts it as abandoned.
-            Err(SendError::Closed(_)) | Ok(()) => {}
         }
     }
 }
@@ -171,11 +108,24 @@ pub struct Delivery {
     pub payload: Payload,
     /// The duty to say what became of them.
     pub claim: Claim,
+    /// What the queue counts it as.
+    counted: usize,
+}
+
+impl Delivery {
+    /// A part of another delivery, with its share of the duty.
+    pub fn part(payload: Payload, claim: Claim) -> Self {
+        Delivery {
+            counted: payload.items(),
+            payload,
+            claim,
+        }
+    }
 }
 
 impl Weight for Delivery {
     fn items(&self) -> usize {
-        self.payload.items()
+        self.counted
     }
     fn bytes(&self) -> usize {
         self.payload.bytes()
@@ -187,6 +137,7 @@ impl Weight for Delivery {
 #[derive(Debug)]
 pub struct Claim {
     items: usize,
+    bytes: u64,
     counts: Arc<ExporterCounts>,
     abandoned: &'static str,
 }
@@ -201,6 +152,7 @@ impl Claim {
     pub fn exported(mut self) {
         let items = std::mem::take(&mut self.items);
         self.counts.exported.fetch_add(items as u64, Ordering::Release);
+        self.counts.exported_bytes.fetch_add(self.bytes, Ordering::Relaxed);
     }
 
     /// They go nowhere.
@@ -209,12 +161,13 @@ impl Claim {
         self.counts.dropped.add(reason, items);
     }
 
-    /// Separates up to `items` of them, to be answered for on their own.
+    /// Separates up to `items` of them, to be answered for on their own. The bytes stay with the rest.
     pub fn split(&mut self, items: usize) -> Claim {
         let items = items.min(self.items);
         self.items -= items;
         Claim {
             items,
+            bytes: 0,
             counts: self.counts.clone(),
             abandoned: self.abandoned,
         }
@@ -223,6 +176,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        self.counts.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.counts.dropped.add(self.abandoned, self.items);
     }
 }
@@ -234,6 +188,24 @@ pub struct ExporterInput {
     pub(crate) draining: Draining,
     /// Set when the exporter has been told that nothing more will come.
     pub(crate) ended: Arc<AtomicBool>,
+    pub(crate) trouble: Health,
+    pub(crate) instance: usize,
+}
+
+/// Where a component says how it is, for those who look from outside.
+#[derive(Debug, Clone, Default)]
+pub struct Health(pub(crate) Arc<Trouble>);
+
+impl Health {
+    /// It cannot do its work, and goes on trying or has given something up.
+    pub fn failed(&self, reason: impl Into<String>) {
+        self.0.failed(reason.into());
+    }
+
+    /// It works, after a failure.
+    pub fn recovered(&self) {
+        self.0.succeeded();
+    }
 }
 
 impl ExporterInput {
@@ -248,29 +220,14 @@ impl ExporterInput {
     pub fn draining(&self) -> Draining {
         self.draining.clone()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use collector_pdata::Signal;
+    /// Where the exporter says how it is.
+    pub fn health(&self) -> Health {
+        self.trouble.clone()
+    }
 
-    #[test]
-    fn a_thread_that_waits_for_room_looks_after_its_other_duties() {
-        let payload = || Payload::new(Signal::Traces, Bytes::from_static(&[0; 10]), 1);
-        let (sender, receiver) = channel::channel(channel::Limits { items: 1, bytes: 10 });
-        let output = Output {
-            counts: Arc::default(),
-            pipelines: vec![(sender, Arc::default())],
-        };
-        output.send_blocking(payload(), || panic!("there was room"));
-        let (mut receiver, mut looks) = (Some(receiver), 0);
-        output.send_blocking(payload(), || {
-            looks += 1;
-            // The third look lets go of the queue, which ends the wait.
-            receiver = receiver.take().filter(|_| looks < 3);
-        });
-        assert_eq!(looks, 3);
+    /// Which of the exporter's instances this is, from 0.
+    pub fn instance(&self) -> usize {
+        self.instance
     }
 }

@@ -1,29 +1,21 @@
-//! The engine's thread: it starts the tasks, watches them, and ends them in the direction of flow.
+//! A running engine: whoever holds it reads the account, changes the plan, and ends it in the direction of flow.
 
-use crate::account::{Account, ExporterCounts, Ledger, PipelineCounts, ReceiverCounts};
-use crate::chain::Chain;
-use crate::channel::{self, Limits};
+use crate::account::Account;
 use crate::component::BoxError;
-use crate::fanout::{Delivery, Entry, ExporterInput, ExporterQueue, FanOut, Output};
-use crate::plan::Plan;
-use collector_config::{ComponentId, Pipeline, Reference};
+use crate::counts::Pulse;
+use crate::graph::Graph;
+use crate::ledger::Ledger;
+use crate::plan::{Plan, StartError};
+use crate::tasks::{Failed, Role};
+use crate::workers::Workers;
 use kit::drain::{Drain, Draining};
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long the drain may take when nobody has said so: when the receivers have ended by themselves, or a task failed.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The queue between receivers and a pipeline's processors. Small: a receiver that is made to wait passes that on.
-const PIPELINE_QUEUE: Limits = Limits {
-    items: 32 * 1024,
-    bytes: 16 << 20,
-};
 
 /// Why the engine ended other than by a drain.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +40,19 @@ pub struct Engine {
     thread: Option<JoinHandle<Result<(), EngineError>>>,
 }
 
-/// Reads the account and begins the drain from anywhere.
+/// Reads the account, changes the plan and begins the drain from anywhere.
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
     drain: Drain,
     ledger: Arc<Ledger>,
+    pulses: Arc<[Arc<Pulse>]>,
+    reloads: mpsc::Sender<Reload>,
     ended: watch::Receiver<()>,
+    started: Instant,
 }
+
+/// A plan to go over to, and where to say how that went.
+type Reload = (Plan, oneshot::Sender<Result<(), StartError>>);
 
 impl Engine {
     /// A handle that outlives this value.
@@ -90,6 +88,32 @@ impl EngineHandle {
         self.drain.begin(Instant::now() + timeout);
     }
 
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.drain.listen().deadline().is_some()
+    }
+
+    /// Goes over to another plan without losing an item: components whose settings are the same go on. If a new component
+    /// cannot be opened, all is as it was.
+    pub async fn reload(&self, plan: Plan) -> Result<(), StartError> {
+        let (answer, answered) = oneshot::channel();
+        self.reloads
+            .send((plan, answer))
+            .await
+            .map_err(|_| StartError::Ending)?;
+        answered.await.map_err(|_| StartError::Ending)?
+    }
+
+    /// How long ago each worker last showed that it is alive; more than some seconds is a worker that is stuck.
+    pub fn worker_silence(&self) -> Vec<Duration> {
+        self.pulses.iter().map(|pulse| pulse.last().elapsed()).collect()
+    }
+
+    /// When the engine was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Waits until all has ended.
     pub async fn ended(&mut self) {
         // The sender is never used, only dropped, when the thread ends.
@@ -102,237 +126,115 @@ impl EngineHandle {
     }
 }
 
-pub(crate) fn start(plan: Plan) -> std::io::Result<Engine> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(crate) fn start(plan: Plan, workers: usize) -> Result<Engine, StartError> {
+    let (runtime, workers) = Workers::start(workers).map_err(StartError::Thread)?;
     let (drain, draining) = kit::drain::channel();
     let (alive, ended) = watch::channel(());
-    let wired = Wired::new(plan, runtime.handle(), draining);
+    let (reloads, requests) = mpsc::channel(1);
     let handle = EngineHandle {
         drain: drain.clone(),
-        ledger: wired.ledger.clone(),
+        ledger: Arc::default(),
+        pulses: workers.pulses().into(),
+        reloads,
         ended,
+        started: Instant::now(),
     };
+    let mut graph = Graph::new(workers, handle.ledger.clone(), handle.clone(), draining);
+    if let Err(error) = graph.apply(plan) {
+        graph.workers.stop();
+        return Err(error);
+    }
     let thread = std::thread::Builder::new()
         .name("collector".to_owned())
         .spawn(move || {
             let _alive = alive;
-            let result = runtime.block_on(wired.supervise(&drain));
+            let supervisor = Supervisor {
+                graph,
+                drain,
+                failure: None,
+            };
+            let (result, workers) = runtime.block_on(supervisor.run(requests));
+            workers.stop();
             // A write that blocks for ever must not keep the process.
             runtime.shutdown_background();
             result
-        })?;
+        })
+        .map_err(StartError::Thread)?;
     Ok(Engine {
         handle,
         thread: Some(thread),
     })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Receiver,
-    Pipeline,
-    Exporter,
+struct Supervisor {
+    graph: Graph,
+    drain: Drain,
+    failure: Option<Failed>,
 }
 
-struct Task {
-    role: Role,
-    name: String,
-    abort: AbortHandle,
-}
+/// All but the extensions, which stay to the end.
+const FLOW: [Role; 4] = [Role::Receiver, Role::Pipeline, Role::Connector, Role::Exporter];
 
-/// All tasks and the queues between them.
-struct Wired {
-    ledger: Arc<Ledger>,
-    tasks: JoinSet<Result<(), BoxError>>,
-    named: HashMap<tokio::task::Id, Task>,
-}
-
-impl Wired {
-    fn new(mut plan: Plan, runtime: &tokio::runtime::Handle, draining: Draining) -> Self {
-        let _context = runtime.enter();
-        let mut wired = Wired {
-            ledger: Arc::default(),
-            tasks: JoinSet::new(),
-            named: HashMap::new(),
-        };
-        let queues = wired.spawn_exporters(&mut plan, &draining);
-        let pipelines: Vec<_> = std::mem::take(&mut plan.pipelines)
-            .into_iter()
-            .map(|pipeline| wired.spawn_pipeline(&plan, pipeline, &queues))
-            .collect();
-        let receivers = wired.spawn_receivers(plan, &pipelines, &draining);
-        wired.ledger = Arc::new(Ledger {
-            receivers,
-            pipelines: pipelines.into_iter().map(|wired| wired.counts).collect(),
-        });
-        wired
-    }
-
-    fn spawn_exporters(&mut self, plan: &mut Plan, draining: &Draining) -> HashMap<ComponentId, ExporterQueue> {
-        let mut queues = HashMap::new();
-        for planned in plan.exporters.drain(..) {
-            let (sender, receiver) = channel::channel::<Delivery>(planned.factory.queue);
-            let ended = Arc::new(AtomicBool::new(false));
-            let input = ExporterInput {
-                queue: receiver,
-                draining: draining.clone(),
-                ended: ended.clone(),
-            };
-            let work = planned.exporter.run(input);
-            self.spawn(Role::Exporter, &planned.id.to_string(), async move {
-                work.await?;
-                if ended.load(Ordering::Relaxed) {
-                    Ok(())
-                } else {
-                    Err("it ended before its input did".into())
-                }
-            });
-            let queue = ExporterQueue {
-                queue: sender,
-                counts: Arc::default(),
-                overflow: planned.factory.overflow,
-                abandoned: planned.factory.abandoned,
-            };
-            queues.insert(planned.id, queue);
-        }
-        queues
-    }
-
-    fn spawn_pipeline(
-        &mut self,
-        plan: &Plan,
-        pipeline: Pipeline,
-        queues: &HashMap<ComponentId, ExporterQueue>,
-    ) -> WiredPipeline {
-        let exporters: Vec<ExporterQueue> = pipeline
-            .exporters
-            .iter()
-            .filter_map(|reference| counted(reference, queues))
-            .collect();
-        let counts = Arc::new(PipelineCounts {
-            id: pipeline.id.to_string(),
-            exporters: exporters.iter().map(|exporter| exporter.counts.clone()).collect(),
-            ..PipelineCounts::default()
-        });
-        let recipes = pipeline
-            .processors
-            .iter()
-            .filter_map(|reference| plan.processors.get(&reference.id));
-        let chain = Chain::new(recipes.map(|recipe| recipe()).collect(), counts.clone());
-        let fan_out = FanOut {
-            counts: counts.clone(),
-            exporters,
-        };
-        let (input, receiver) = channel::channel(PIPELINE_QUEUE);
-        self.spawn(Role::Pipeline, &counts.id, async move {
-            chain.run(receiver, fan_out).await;
-            Ok(())
-        });
-        WiredPipeline {
-            receivers: pipeline.receivers,
-            input,
-            counts,
-        }
-    }
-
-    fn spawn_receivers(
-        &mut self,
-        plan: Plan,
-        pipelines: &[WiredPipeline],
-        draining: &Draining,
-    ) -> Vec<Arc<ReceiverCounts>> {
-        let mut all = Vec::new();
-        for (id, receiver) in plan.receivers {
-            let counts = Arc::new(ReceiverCounts::new(id.to_string()));
-            let fed = pipelines
-                .iter()
-                .filter(|pipeline| pipeline.receivers.iter().any(|named| named.id == id));
-            let output = Output {
-                counts: counts.clone(),
-                pipelines: fed
-                    .map(|pipeline| (pipeline.input.clone(), pipeline.counts.clone()))
-                    .collect(),
-            };
-            self.spawn(Role::Receiver, &id.to_string(), receiver.run(output, draining.clone()));
-            all.push(counts);
-        }
-        all
-    }
-
-    fn spawn(&mut self, role: Role, name: &str, task: impl Future<Output = Result<(), BoxError>> + Send + 'static) {
-        let abort = self.tasks.spawn(task);
-        let task = Task {
-            role,
-            name: name.to_owned(),
-            abort: abort.clone(),
-        };
-        self.named.insert(abort.id(), task);
-    }
-
-    /// Waits for the tasks to end, receivers first. At half of the drain's time receivers that still run are ended, so
-    /// that the rest has time for what they have brought in; at its deadline all are.
-    async fn supervise(mut self, drain: &Drain) -> Result<(), EngineError> {
-        let mut draining = drain.listen();
-        let mut failure = None;
-        while !self.tasks.is_empty() {
+impl Supervisor {
+    /// Watches the tasks until all have ended.
+    async fn run(mut self, mut reloads: mpsc::Receiver<Reload>) -> (Result<(), EngineError>, Workers) {
+        let mut draining = self.drain.listen();
+        loop {
             tokio::select! {
-                ended = self.tasks.join_next_with_id() => {
-                    let error = ended.and_then(|ended| self.ended(ended));
-                    if error.is_some() || self.count(Role::Receiver) == 0 {
-                        drain.begin(Instant::now() + DRAIN_TIMEOUT);
+                ended = self.graph.tasks.next() => {
+                    let failed = ended.flatten();
+                    if failed.is_some() || self.graph.tasks.count(&[Role::Receiver]) == 0 {
+                        self.drain.begin(Instant::now() + DRAIN_TIMEOUT);
                     }
-                    failure = failure.or(error);
+                    self.failure = self.failure.or(failed);
+                }
+                Some((plan, answer)) = reloads.recv() => {
+                    // Nobody waits any more if the one who asked has gone.
+                    let _ = answer.send(self.graph.apply(plan));
                 }
                 deadline = draining.begun() => {
-                    self.finish(deadline, &mut draining, &mut failure).await;
+                    drop(reloads);
+                    self.finish(deadline, &mut draining).await;
                     break;
                 }
             }
         }
-        failure.map_or(Ok(()), Err)
+        let result = match self.failure {
+            Some(Failed { component, source }) => Err(EngineError::Component { component, source }),
+            None => Ok(()),
+        };
+        (result, self.graph.workers)
     }
 
-    async fn finish(&mut self, deadline: Instant, draining: &mut Draining, failure: &mut Option<EngineError>) {
+    /// Receivers end first. At half of the drain's time those that still run are ended, so that the rest has time for what
+    /// they have brought in; at its deadline all are.
+    async fn finish(&mut self, deadline: Instant, draining: &mut Draining) {
+        self.graph.drain(deadline);
         let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        self.join_until(half, draining, failure, |wired| wired.count(Role::Receiver) == 0)
-            .await;
-        self.abort(Role::Receiver);
+        self.join_until(half, draining, &[Role::Receiver]).await;
+        self.graph.tasks.abort(Role::Receiver).await;
         let deadline = draining.deadline().unwrap_or(deadline);
-        self.join_until(deadline, draining, failure, |_| false).await;
-        let late: Vec<&str> = self.named.values().map(|task| task.name.as_str()).collect();
-        if !late.is_empty() {
-            tracing::warn!(
-                tasks = late.join(", "),
-                "the drain's deadline has passed; what is left is dropped"
-            );
+        self.join_until(deadline, draining, &FLOW).await;
+        if self.graph.tasks.count(&FLOW) > 0 {
+            let tasks = self.graph.tasks.names().join(", ");
+            tracing::warn!(tasks, "the drain's deadline has passed; what is left is dropped");
         }
         // Processors go before exporters, so that nothing reaches a queue that nobody empties.
-        for role in [Role::Receiver, Role::Pipeline, Role::Exporter] {
-            self.abort(role);
-            while self.count(role) > 0 {
-                match self.tasks.join_next_with_id().await {
-                    Some(ended) => drop(self.ended(ended)),
-                    None => break,
-                }
-            }
+        for role in FLOW {
+            self.graph.tasks.abort(role).await;
         }
+        self.graph.stop_extensions(Instant::now());
+        let grace = Instant::now() + EXTENSIONS_GRACE;
+        self.join_until(grace, draining, &[Role::Extension]).await;
+        self.graph.tasks.abort(Role::Extension).await;
     }
 
-    /// Until the deadline, or an earlier one that the drain is given meanwhile.
-    async fn join_until(
-        &mut self,
-        mut deadline: Instant,
-        draining: &mut Draining,
-        failure: &mut Option<EngineError>,
-        enough: impl Fn(&Wired) -> bool,
-    ) {
-        while !enough(self) {
+    /// Until the deadline, or an earlier one that the drain is given meanwhile, or until none of these is left.
+    async fn join_until(&mut self, mut deadline: Instant, draining: &mut Draining, roles: &[Role]) {
+        while self.graph.tasks.count(roles) > 0 {
             tokio::select! {
-                ended = self.tasks.join_next_with_id() => match ended {
-                    Some(ended) => {
-                        let error = self.ended(ended);
-                        *failure = failure.take().or(error);
-                    }
+                ended = self.graph.tasks.next() => match ended {
+                    Some(failed) => self.failure = self.failure.take().or(failed),
                     None => break,
                 },
                 () = tokio::time::sleep_until(deadline.into()) => break,
@@ -340,53 +242,7 @@ impl Wired {
             }
         }
     }
-
-    fn count(&self, role: Role) -> usize {
-        self.named.values().filter(|task| task.role == role).count()
-    }
-
-    fn abort(&self, role: Role) {
-        self.named
-            .values()
-            .filter(|task| task.role == role)
-            .for_each(|task| task.abort.abort());
-    }
-
-    /// Takes a task off the list; an error if it failed.
-    fn ended(&mut self, ended: Result<(tokio::task::Id, Result<(), BoxError>), JoinError>) -> Option<EngineError> {
-        let (id, source) = match ended {
-            Ok((id, Ok(()))) => (id, None),
-            Ok((id, Err(error))) => (id, Some(error)),
-            Err(error) if error.is_cancelled() => (error.id(), None),
-            Err(error) => (error.id(), Some(BoxError::from(error))),
-        };
-        let task = self.named.remove(&id)?;
-        let source = source?;
-        let component = format!("{:?} {}", task.role, task.name).to_lowercase();
-        tracing::error!(
-            component,
-            error = kit::logging::chain(&*source),
-            "a component failed; draining"
-        );
-        Some(EngineError::Component { component, source })
-    }
 }
 
-struct WiredPipeline {
-    receivers: Vec<Reference>,
-    input: channel::Sender<Entry>,
-    counts: Arc<PipelineCounts>,
-}
-
-/// The exporter's queue with counts of this pipeline's own.
-fn counted(reference: &Reference, queues: &HashMap<ComponentId, ExporterQueue>) -> Option<ExporterQueue> {
-    let queue = queues.get(&reference.id)?;
-    let counts = ExporterCounts {
-        id: reference.id.to_string(),
-        ..ExporterCounts::default()
-    };
-    Some(ExporterQueue {
-        counts: Arc::new(counts),
-        ..queue.clone()
-    })
-}
+/// How long extensions may take when all else has ended.
+const EXTENSIONS_GRACE: Duration = Duration::from_millis(500);

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use collector_pdata::attributes::{Editor, find, put, put_text};
+use collector_pdata::by_trace::{Grouper, assemble};
 use collector_pdata::edit::{Change, Edit, rewrite};
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{ItemKind, Malformed, Payload, Signal, count, split};
@@ -72,7 +73,6 @@ fn cpu_time() -> i64 {
 #[derive(Default)]
 struct Hash {
     editor: Editor,
-    value: Vec<u8>,
 }
 
 impl Edit for Hash {
@@ -82,14 +82,13 @@ impl Edit for Hash {
 
     fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
         let mut open = self.editor.open(item, kind.attributes_field())?;
-        if open.get(b"user.id").is_some() {
-            self.value.clear();
+        open.modify(b"user.id", |_, new| {
             put_text(
-                &mut self.value,
+                new,
                 black_box("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
             );
-            open.update(b"user.id", &self.value);
-        }
+            Ok(Change::Replace)
+        })?;
         Ok(open.finish(out))
     }
 }
@@ -164,6 +163,14 @@ fn main() {
     }
     measure("cut into parts of 30 spans", || {
         let payload = Payload::new(Signal::Traces, request.clone(), SPANS);
-        let _ = black_box(split::traces(payload, 30));
+        let _ = black_box(split::parts(payload, 30, usize::MAX));
+    });
+    let mut grouper = Grouper::default();
+    measure("take apart by trace", || {
+        let _ = black_box(grouper.take(black_box(&request)));
+    });
+    let taken = grouper.take(&request).unwrap_or_default();
+    measure("assemble traces", || {
+        black_box(assemble(taken.iter().map(|taken| &taken.segment), SPANS));
     });
 }

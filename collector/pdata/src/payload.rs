@@ -13,6 +13,11 @@ pub enum Signal {
     Logs,
 }
 
+impl Signal {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+}
+
 /// The encoded body of an export request, in pieces that are each a body of its own. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {

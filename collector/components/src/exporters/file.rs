@@ -8,7 +8,9 @@
 //! ```
 
 use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, reason};
+use collector_engine::{
+    BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Limits, Overflow, Queue, reason,
+};
 use collector_pdata::{Payload, Signal, json};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -19,12 +21,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "file",
     signals: &[Signal::Traces],
     configure,
-    queue: Limits {
-        items: 64 * 1024,
-        bytes: 16 << 20,
-    },
-    overflow: Overflow::Wait,
-    abandoned: reason::SHUTDOWN,
 };
 
 /// The reason that is counted for what could not be written.
@@ -57,7 +53,19 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 }
 
 impl Exporter for FileExporter {
-    fn open(&mut self) -> Result<(), BoxError> {
+    fn queue(&self) -> Queue {
+        Queue {
+            limits: Limits {
+                items: 64 * 1024,
+                bytes: 16 << 20,
+            },
+            counts_requests: false,
+            overflow: Overflow::Wait,
+            abandoned: reason::SHUTDOWN,
+        }
+    }
+
+    fn open(&mut self, _: &Host) -> Ended {
         let mut options = OpenOptions::new();
         options
             .create(true)
@@ -72,9 +80,10 @@ impl Exporter for FileExporter {
         Ok(())
     }
 
-    fn run(self: Box<Self>, mut input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, mut input: ExporterInput) -> BoxFuture<Ended> {
+        let file = self.file.take();
         Box::pin(async move {
-            let mut writer = LineWriter::new(self.file.ok_or("the file was not opened")?);
+            let mut writer = LineWriter::new(file.ok_or("the file was not opened")?);
             while let Some(delivery) = input.next().await {
                 let payload = delivery.payload;
                 // A file can block (a pipe, a full disk); the engine's thread must not.

@@ -1,7 +1,9 @@
 //! `nop`: takes everything and does nothing with it. For measuring, and for who only wants the account.
 
 use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, reason};
+use collector_engine::{
+    BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, Placement, Queue, reason,
+};
 use collector_pdata::Signal;
 
 /// The factory.
@@ -9,12 +11,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "nop",
     signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
     configure,
-    queue: Limits {
-        items: 1 << 16,
-        bytes: 1 << 24,
-    },
-    overflow: Overflow::Wait,
-    abandoned: reason::SHUTDOWN,
 };
 
 struct NopExporter;
@@ -24,7 +20,23 @@ fn configure(_section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 }
 
 impl Exporter for NopExporter {
-    fn run(self: Box<Self>, mut input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        Queue {
+            limits: Limits {
+                items: 1 << 16,
+                bytes: 1 << 24,
+            },
+            counts_requests: false,
+            overflow: Overflow::Wait,
+            abandoned: reason::SHUTDOWN,
+        }
+    }
+
+    fn run(&mut self, mut input: ExporterInput) -> BoxFuture<Ended> {
         Box::pin(async move {
             while let Some(delivery) = input.next().await {
                 delivery.claim.exported();

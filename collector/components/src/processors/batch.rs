@@ -42,7 +42,7 @@ fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     if settings.max_size != 0 && settings.max_size < settings.size {
         section.error("send_batch_max_size", "must not be less than send_batch_size");
     }
-    Box::new(move || Box::new(Batch::new(settings)))
+    ProcessorRecipe::new(move |signal| Batch::new(settings, signal))
 }
 
 struct Batch {
@@ -52,10 +52,10 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, signal: Signal) -> Self {
         Batch {
             settings,
-            open: Payload::empty(Signal::Traces),
+            open: Payload::empty(signal),
             since: None,
         }
     }
@@ -108,7 +108,7 @@ impl Processor for Batch {
         if items <= part {
             return self.add(payload, now, sink);
         }
-        match split::traces(payload, part) {
+        match split::parts(payload, part, usize::MAX) {
             Ok(parts) => parts.into_iter().for_each(|part| self.add(part, now, sink)),
             Err(error) => {
                 tracing::warn!(%error, items, "a payload that had to be cut is not OTLP and is dropped");

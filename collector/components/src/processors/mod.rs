@@ -1,3 +1,4 @@
 //! What happens to items on their way.
 
 pub mod batch;
+pub mod memory_limiter;

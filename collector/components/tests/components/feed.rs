@@ -4,7 +4,7 @@ use bytes::Bytes;
 use collector_components::COMPONENTS;
 use collector_config::{Node, Section};
 use collector_engine::{
-    Account, BoxError, BoxFuture, Components, Descriptors, Draining, Engine, ExporterAccount, Output, Plan, Receiver,
+    Account, BoxFuture, Components, Descriptors, Draining, Ended, Engine, ExporterAccount, Output, Plan, Receiver,
     ReceiverFactory,
 };
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
@@ -26,10 +26,11 @@ fn configure(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Recei
 }
 
 impl Receiver for Feed {
-    fn run(self: Box<Self>, output: Output, mut draining: Draining) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, output: Output, mut draining: Draining) -> BoxFuture<Ended> {
+        let (payloads, spans) = (self.payloads, self.spans);
         Box::pin(async move {
-            for index in 0..self.payloads {
-                output.send(payload(index, self.spans)).await;
+            for index in 0..payloads {
+                output.send(payload(index, spans)).await;
             }
             draining.begun().await;
             Ok(())
@@ -81,7 +82,7 @@ service: {{pipelines: {{traces: {{receivers: [feed], processors: [batch], export
     );
     let root = Node::parse(&text, "").unwrap();
     let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    plan.start().unwrap()
+    plan.start(1).unwrap()
 }
 
 /// What went wrong with a configuration of one exporter.

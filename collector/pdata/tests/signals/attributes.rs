@@ -16,6 +16,7 @@ enum Action {
     Delete(String),
     KeepOnly(String),
     ClearEach(String),
+    Modify(String, Option<AnyValue>),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -27,6 +28,7 @@ fn action() -> impl Strategy<Value = Action> {
         key().prop_map(Action::Delete),
         "[a-e]".prop_map(Action::KeepOnly),
         "[a-e]".prop_map(Action::ClearEach),
+        (key(), proptest::option::of(any_value())).prop_map(|(key, value)| Action::Modify(key, value)),
     ]
 }
 
@@ -56,7 +58,8 @@ fn apply(action: &Action, attributes: &mut Vec<KeyValue>) {
             }
         }
         Action::Insert(..) => {}
-        Action::Delete(key) => attributes.retain(|attribute| attribute.key != *key),
+        Action::Modify(key, Some(value)) => apply(&Action::Update(key.clone(), value.clone()), attributes),
+        Action::Modify(key, None) | Action::Delete(key) => attributes.retain(|attribute| attribute.key != *key),
         Action::KeepOnly(letter) => attributes.retain(|attribute| attribute.key.starts_with(letter)),
         Action::ClearEach(letter) => {
             for attribute in attributes
@@ -82,6 +85,14 @@ fn edit(editor: &mut Editor, actions: &[Action], message: &[u8]) -> Option<Vec<u
             Action::Upsert(key, value) => open.upsert(key.as_bytes(), &value.encode_to_vec()),
             Action::Delete(key) => {
                 open.delete(key.as_bytes());
+            }
+            Action::Modify(key, value) => {
+                let modify = |old: &[u8], new: &mut Vec<u8>| {
+                    AnyValue::decode(old).unwrap();
+                    value.iter().for_each(|value| value.encode(new).unwrap());
+                    Ok(if value.is_some() { Change::Replace } else { Change::Drop })
+                };
+                open.modify(key.as_bytes(), modify).unwrap();
             }
             Action::KeepOnly(letter) => open.retain(|key, _| key.starts_with(letter.as_bytes())),
             Action::ClearEach(letter) => open

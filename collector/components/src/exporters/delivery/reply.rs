@@ -3,21 +3,45 @@
 use super::Outcome;
 use collector_pdata::Malformed;
 use collector_pdata::proto::fields;
+use serde_json::Value;
 use std::time::Duration;
 
-/// The largest answer that is read. Clients without a limit are a known weakness.
-pub const MAX_REPLY: usize = 4 << 20;
+/// How an answer is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Protobuf.
+    Proto,
+    /// JSON.
+    Json,
+}
 
-/// The outcome of an accepted request of `items`, from an encoded `ExportTraceServiceResponse`. An answer that is not one
-/// does not change that the request was accepted.
-pub fn outcome(response: &[u8], items: usize) -> Outcome {
-    match partial_success(response) {
-        Ok((rejected, message)) if rejected > 0 || !message.is_empty() => Outcome::Partial {
+/// The outcome of an accepted request of `items`, from an encoded `Export*ServiceResponse` of any signal (they are alike).
+/// An answer that is not one does not change that the request was accepted.
+pub fn outcome(response: &[u8], form: Form, items: usize) -> Outcome {
+    let partial = match form {
+        Form::Proto => partial_success(response).ok(),
+        Form::Json => json_partial_success(response),
+    };
+    match partial {
+        Some((rejected, message)) if rejected > 0 || !message.is_empty() => Outcome::Partial {
             rejected: usize::try_from(rejected).unwrap_or(0).min(items),
             message,
         },
         _ => Outcome::Delivered,
     }
+}
+
+fn json_partial_success(response: &[u8]) -> Option<(i64, String)> {
+    let response: Value = serde_json::from_slice(response).ok()?;
+    let partial = response.get("partialSuccess")?;
+    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"]
+        .iter()
+        .find_map(|key| partial.get(key))
+        .map_or(Some(0), |number| {
+            number.as_i64().or_else(|| number.as_str()?.parse().ok())
+        })?;
+    let message = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
+    Some((rejected, message.to_owned()))
 }
 
 fn partial_success(response: &[u8]) -> Result<(i64, String), Malformed> {
@@ -41,7 +65,11 @@ fn partial_success(response: &[u8]) -> Result<(i64, String), Malformed> {
 }
 
 /// The message of an encoded `google.rpc.Status`, if it is one.
-pub fn status_message(status: &[u8]) -> Option<String> {
+pub fn status_message(status: &[u8], form: Form) -> Option<String> {
+    if form == Form::Json {
+        let status: Value = serde_json::from_slice(status).ok()?;
+        return status.get("message")?.as_str().map(str::to_owned);
+    }
     let fields: Vec<_> = fields(status).collect::<Result<_, _>>().ok()?;
     let message = fields.iter().find(|field| field.number == 2)?.bytes().ok()?;
     std::str::from_utf8(message).ok().map(str::to_owned)
@@ -106,18 +134,39 @@ mod tests {
         ExportTraceServiceResponse { partial_success }.encode_to_vec()
     }
 
-    #[test]
-    fn partial_success_is_found_and_bounded_by_what_was_sent() {
-        let partial = |rejected, message: &str| Outcome::Partial {
+    fn partial(rejected: usize, message: &str) -> Outcome {
+        Outcome::Partial {
             rejected,
             message: message.to_owned(),
-        };
-        assert_eq!(outcome(&[], 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(0, ""), 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(2, "too old"), 5), partial(2, "too old"));
-        assert_eq!(outcome(&response(99, ""), 5), partial(5, ""));
-        assert_eq!(outcome(&response(-1, "odd"), 5), partial(0, "odd"));
-        assert_eq!(outcome(b"\xff\xff", 5), Outcome::Delivered);
+        }
+    }
+
+    #[test]
+    fn partial_success_is_found_and_bounded_by_what_was_sent() {
+        assert_eq!(outcome(&[], Form::Proto, 5), Outcome::Delivered);
+        assert_eq!(outcome(&response(0, ""), Form::Proto, 5), Outcome::Delivered);
+        assert_eq!(outcome(&response(2, "too old"), Form::Proto, 5), partial(2, "too old"));
+        assert_eq!(outcome(&response(99, ""), Form::Proto, 5), partial(5, ""));
+        assert_eq!(outcome(&response(-1, "odd"), Form::Proto, 5), partial(0, "odd"));
+        assert_eq!(outcome(b"\xff\xff", Form::Proto, 5), Outcome::Delivered);
+    }
+
+    #[test]
+    fn an_answer_in_json_says_the_same() {
+        for (text, expected) in [
+            ("{}", Outcome::Delivered),
+            ("no json", Outcome::Delivered),
+            (r#"{"partialSuccess":{}}"#, Outcome::Delivered),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"old"}}"#,
+                partial(2, "old"),
+            ),
+            (r#"{"partialSuccess":{"rejectedDataPoints":1}}"#, partial(1, "")),
+        ] {
+            assert_eq!(outcome(text.as_bytes(), Form::Json, 5), expected, "{text}");
+        }
+        let status = br#"{"code":3,"message":"bad"}"#;
+        assert_eq!(status_message(status, Form::Json), Some("bad".to_owned()));
     }
 
     #[test]
@@ -145,7 +194,7 @@ mod tests {
         let mut status = vec![0x08, 8, 0x12, 1, b'm', 0x1a, any.len() as u8];
         status.extend_from_slice(&any);
         assert_eq!(retry_info(&status), Some(Duration::new(2, 5)));
-        assert_eq!(status_message(&status), Some("m".to_owned()));
+        assert_eq!(status_message(&status, Form::Proto), Some("m".to_owned()));
         assert_eq!(retry_info(&status[..5]), None);
         assert_eq!(retry_info(b"\xff"), None);
     }

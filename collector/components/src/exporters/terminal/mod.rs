@@ -17,7 +17,8 @@ mod trees;
 
 use collector_config::Section;
 use collector_engine::{
-    BoxError, BoxFuture, Claim, Delivery, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, reason,
+    BoxError, BoxFuture, Claim, Delivery, Ended, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, Queue,
+    reason,
 };
 use collector_pdata::{Signal, json};
 use row::rows;
@@ -30,12 +31,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     kind: "terminal",
     signals: &[Signal::Traces],
     configure,
-    queue: Limits {
-        items: 16 * 1024,
-        bytes: 8 << 20,
-    },
-    overflow: Overflow::Wait,
-    abandoned: reason::SHUTDOWN,
 };
 
 /// How often quiet traces are looked for, as a part of the settle time.
@@ -67,7 +62,19 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 }
 
 impl Exporter for TerminalExporter {
-    fn run(self: Box<Self>, input: ExporterInput) -> BoxFuture<Result<(), BoxError>> {
+    fn queue(&self) -> Queue {
+        Queue {
+            limits: Limits {
+                items: 16 * 1024,
+                bytes: 8 << 20,
+            },
+            counts_requests: false,
+            overflow: Overflow::Wait,
+            abandoned: reason::SHUTDOWN,
+        }
+    }
+
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
         let is_terminal = std::io::stdout().is_terminal();
         let screen = Screen {
             text: Vec::new(),
@@ -86,7 +93,7 @@ impl Exporter for TerminalExporter {
     }
 }
 
-async fn draw_trees(mut screen: Screen, mut trees: Trees, mut input: ExporterInput) -> Result<(), BoxError> {
+async fn draw_trees(mut screen: Screen, mut trees: Trees, mut input: ExporterInput) -> Ended {
     let check = (trees.settle() / CHECKS).max(Duration::from_millis(10));
     loop {
         let next = if trees.is_empty() {
@@ -96,7 +103,7 @@ async fn draw_trees(mut screen: Screen, mut trees: Trees, mut input: ExporterInp
         };
         let now = Instant::now();
         match next {
-            Ok(Some(Delivery { payload, mut claim })) => match rows(&payload) {
+            Ok(Some(Delivery { payload, mut claim, .. })) => match rows(&payload) {
                 Ok(rows) => rows.into_iter().for_each(|row| trees.add(row, claim.split(1), now)),
                 Err(_) => claim.dropped(reason::MALFORMED),
             },
@@ -118,7 +125,7 @@ async fn draw(
     mut screen: Screen,
     mut input: ExporterInput,
     put: fn(&mut Screen, &Delivery) -> Result<(), collector_pdata::Malformed>,
-) -> Result<(), BoxError> {
+) -> Ended {
     while let Some(delivery) = input.next().await {
         match put(&mut screen, &delivery) {
             Ok(()) => screen.shown.push(delivery.claim),

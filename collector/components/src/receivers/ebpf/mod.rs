@@ -34,7 +34,7 @@ pub use source::RingSource;
 pub use spans::Spans;
 
 use collector_config::Section;
-use collector_engine::{BoxError, BoxFuture, Draining, Output, Receiver, ReceiverFactory};
+use collector_engine::{BoxError, BoxFuture, Draining, Ended, Output, Receiver, ReceiverFactory};
 use collector_pdata::Signal;
 use connection::Origin;
 use rustix::event::{EventfdFlags, eventfd};
@@ -54,7 +54,8 @@ pub const FACTORY: ReceiverFactory = ReceiverFactory {
 };
 
 struct EbpfReceiver {
-    origin: Origin,
+    /// Taken by the one run.
+    origin: Option<Origin>,
 }
 
 fn configure(section: &mut Section<'_, '_>, descriptor: Option<OwnedFd>) -> Box<dyn Receiver> {
@@ -75,15 +76,16 @@ fn configure(section: &mut Section<'_, '_>, descriptor: Option<OwnedFd>) -> Box<
             Origin::Path(PathBuf::from(path))
         }
     };
-    Box::new(EbpfReceiver { origin })
+    Box::new(EbpfReceiver { origin: Some(origin) })
 }
 
 impl Receiver for EbpfReceiver {
-    fn run(self: Box<Self>, output: Output, mut draining: Draining) -> BoxFuture<Result<(), BoxError>> {
+    fn run(&mut self, output: Output, mut draining: Draining) -> BoxFuture<Ended> {
+        let origin = self.origin.take();
         Box::pin(async move {
             let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
             let stopped = stop.try_clone()?;
-            let reader = reader::Reader::new(self.origin, stopped, output)?;
+            let reader = reader::Reader::new(origin.ok_or("a ring is read once")?, stopped, output)?;
             let (sender, mut ended) = tokio::sync::oneshot::channel();
             std::thread::Builder::new()
                 .name("ebpf-ring".to_owned())

@@ -1,0 +1,3 @@
+//! From one pipeline into others.
+
+pub mod forward;

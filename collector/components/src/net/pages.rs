@@ -1,0 +1,128 @@
+//! A small HTTP server for what the collector shows of itself: health, metrics, the live view. GET and HEAD only.
+
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use kit::drain::Draining;
+use std::convert::Infallible;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// How long a peer may take for its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// As many peers as are served at once; further ones wait.
+const MAX_CONNECTIONS: usize = 64;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its type.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: String,
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    address: String,
+    source: std::io::Error,
+}
+
+/// Listens on `address`, `host:port`; an empty host is every address of this machine.
+pub fn listen(address: &str) -> Result<TcpListener, ListenError> {
+    let failed = |source| ListenError {
+        address: address.to_owned(),
+        source,
+    };
+    let full = address.strip_prefix(':').map(|port| format!("[::]:{port}"));
+    let addresses: Vec<_> = full
+        .as_deref()
+        .unwrap_or(address)
+        .to_socket_addrs()
+        .map_err(failed)?
+        .collect();
+    let listener = TcpListener::bind(&*addresses).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Answers by `page`, which is given the path and returns nothing for one that it does not know, until the drain begins.
+pub async fn serve(
+    listener: TcpListener,
+    page: impl Fn(&str) -> Option<Page> + Send + Sync + 'static,
+    mut stopping: Draining,
+) -> std::io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (page, room) = (Arc::new(page), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &room) => accepted,
+            _ = stopping.begun() => return Ok(()),
+        };
+        let Ok((stream, permit)) = accepted else {
+            // No descriptors are left, perhaps for a moment only.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let page = page.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(request, page.clone()));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            // A peer that breaks off has lost only its own answer.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+}
+
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    room: &Arc<Semaphore>,
+) -> std::io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    Ok((listener.accept().await?.0, permit))
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    page: Arc<impl Fn(&str) -> Option<Page>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response = respond(Page {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            content_type: "text/plain; charset=utf-8",
+            body: "only GET and HEAD are served here\n".to_owned(),
+        });
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(response);
+    }
+    Ok(respond(page(request.uri().path()).unwrap_or_else(|| Page {
+        status: StatusCode::NOT_FOUND,
+        content_type: "text/plain; charset=utf-8",
+        body: "no such page\n".to_owned(),
+    })))
+}
+
+fn respond(page: Page) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(page.body)));
+    *response.status_mut() = page.status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+    response
+}

@@ -1,0 +1,251 @@
+//! Where a receiver listens, and its sockets: one for each worker.
+
+use collector_config::Endpoint as Address;
+use rustix::fs::{Mode, chmod};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 1024;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// An address; an empty host is all of them.
+    Tcp(Address),
+    /// The path of a socket file.
+    Unix(PathBuf),
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    /// The file goes with the last of the workers' listeners.
+    Unix(UnixListener, Arc<SocketFile>),
+}
+
+/// A receiver cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {endpoint}")]
+pub(crate) struct ListenError {
+    endpoint: Endpoint,
+    source: io::Error,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp(address) => address.fmt(f),
+            Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Reads `endpoint` and `transport`; the error says what is wrong with the endpoint.
+    pub(super) fn parse(written: &str, unix: bool) -> Result<Endpoint, String> {
+        let path = match (written.strip_prefix("unix://"), unix) {
+            (Some(path), _) => Some(path),
+            (None, true) => Some(written.strip_prefix("unix:").unwrap_or(written)),
+            (None, false) => written.strip_prefix("unix:"),
+        };
+        if let Some(path) = path {
+            let shown = written.escape_debug();
+            return match path.starts_with('/') && path.len() < 108 {
+                true => Ok(Endpoint::Unix(path.into())),
+                false => Err(format!("\"{shown}\" is not an absolute path of less than 108 bytes")),
+            };
+        }
+        Address::parse(written).map(Endpoint::Tcp)
+    }
+
+    /// One listener for each worker.
+    pub(super) fn listen(&self, workers: usize) -> Result<Vec<Listener>, ListenError> {
+        let listeners = match self {
+            Endpoint::Tcp(address) => resolve(address).and_then(|address| tcp(address, workers)),
+            Endpoint::Unix(path) => unix(path, workers),
+        };
+        listeners.map_err(|source| ListenError {
+            endpoint: self.clone(),
+            source,
+        })
+    }
+}
+
+/// The address; IPv4 where a name has both, as upstream takes it.
+fn resolve(address: &Address) -> io::Result<SocketAddr> {
+    if address.host.is_empty() {
+        return Ok((IpAddr::V6(Ipv6Addr::UNSPECIFIED), address.port).into());
+    }
+    let found: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
+    let v4 = found.iter().find(|address| address.is_ipv4());
+    v4.or(found.first())
+        .copied()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+}
+
+/// The kernel spreads connections over sockets that share a port. Any process of this user may share it too, so that the
+/// port is free must be asked without sharing.
+fn tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> {
+    if workers <= 1 {
+        return Ok(vec![Listener::Tcp(tcp_socket(address, false)?)]);
+    }
+    let address = tcp_socket(address, false)?.local_addr()?;
+    (0..workers)
+        .map(|_| tcp_socket(address, true).map(Listener::Tcp))
+        .collect()
+}
+
+fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = match socket_with(family, SocketType::STREAM, flags, None) {
+        // All addresses of a machine without IPv6.
+        Err(rustix::io::Errno::AFNOSUPPORT) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            return tcp_socket(([0, 0, 0, 0], address.port()).into(), shared);
+        }
+        other => other?,
+    };
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        set_ipv6_v6only(&socket, false)?;
+    }
+    set_socket_reuseaddr(&socket, true)?;
+    set_socket_reuseport(&socket, shared)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
+/// One socket that all workers accept from: the kernel spreads nothing over unix sockets.
+fn unix(path: &Path, workers: usize) -> io::Result<Vec<Listener>> {
+    remove_stale(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Nobody can connect before it listens, so nobody sees the file with other rights.
+    chmod(path, Mode::from_raw_mode(0o660))?;
+    let file = Arc::new(SocketFile::new(path)?);
+    listen(&socket, BACKLOG)?;
+    let another = |_| -> io::Result<Listener> {
+        let socket: OwnedFd = socket.try_clone()?;
+        Ok(Listener::Unix(UnixListener::from(socket), file.clone()))
+    };
+    (0..workers.max(1)).map(another).collect()
+}
+
+/// Removes the socket file of a process that is gone, and nothing else.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let Ok(found) = path.symlink_metadata() else {
+        return Ok(());
+    };
+    let in_use = |message| Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+    if !found.file_type().is_socket() {
+        return in_use("a file that is no socket is in its place");
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) => Err(error),
+        Ok(_) => in_use("another process listens there"),
+    }
+}
+
+/// Removes a socket's file at the end, if it is still the one that was made.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        let made = path.symlink_metadata()?;
+        Ok(SocketFile {
+            path: path.to_owned(),
+            inode: (made.dev(), made.ino()),
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let is_ours = |found: std::fs::Metadata| (found.dev(), found.ino()) == self.inode;
+        if self.path.symlink_metadata().is_ok_and(is_ours) {
+            // A file that cannot be removed is replaced by the next process.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read() {
+        let tcp = |host: &str, port| {
+            let host = host.to_owned();
+            Some(Endpoint::Tcp(Address { host, port }))
+        };
+        for (written, unix, expected) in [
+            ("localhost:4317", false, tcp("localhost", 4317)),
+            (":4317", false, tcp("", 4317)),
+            ("[::1]:4317", false, tcp("::1", 4317)),
+            ("unix:///run/a.sock", false, Some(Endpoint::Unix("/run/a.sock".into()))),
+            ("/run/a.sock", true, Some(Endpoint::Unix("/run/a.sock".into()))),
+            ("a.sock", true, None),
+            ("localhost", false, None),
+            ("localhost:99999", false, None),
+            ("", false, None),
+        ] {
+            assert_eq!(Endpoint::parse(written, unix).ok(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn workers_share_a_port_that_nobody_else_has() {
+        let endpoint = Endpoint::parse("127.0.0.1:0", false).unwrap();
+        let listeners = endpoint.listen(2).unwrap();
+        let [Listener::Tcp(one), Listener::Tcp(two)] = listeners.as_slice() else {
+            panic!("{listeners:?}")
+        };
+        let address = one.local_addr().unwrap();
+        assert_eq!(two.local_addr().unwrap(), address);
+        for workers in [1, 2] {
+            let error = Endpoint::parse(&address.to_string(), false)
+                .unwrap()
+                .listen(workers)
+                .unwrap_err();
+            assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("otlp.sock");
+        let endpoint = Endpoint::Unix(path.clone());
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let listeners = endpoint.listen(2).unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o660);
+        assert!(UnixStream::connect(&path).is_ok());
+        assert_eq!(endpoint.listen(1).unwrap_err().source.kind(), io::ErrorKind::AddrInUse);
+        drop(listeners);
+        assert!(!path.exists(), "the file outlived its socket");
+        std::fs::write(&path, "precious").unwrap();
+        assert!(endpoint.listen(1).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+}

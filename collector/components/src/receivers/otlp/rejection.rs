@@ -1,0 +1,150 @@
+//! Why a request was not taken, and how both transports say so.
+
+use super::validate::Invalid;
+use crate::net::compress::DecompressError;
+use collector_engine::Refusal;
+use collector_pdata::Signal;
+use collector_pdata::json::{JsonError, Status, put_status};
+use http::StatusCode;
+use std::time::Duration;
+
+/// How long a sender is asked to wait before it tries again. A queue that a slow destination has filled empties in
+/// seconds, and `Retry-After` has no finer unit.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a request was not taken. The text is what the sender is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Rejection {
+    #[error("there is nothing at {0}")]
+    NotFound(String),
+    #[error("no pipeline takes {} from this receiver", name(*.0))]
+    NotCarried(Signal),
+    #[error("only POST is allowed")]
+    Method,
+    #[error("{0}")]
+    MediaType(String),
+    #[error("the encoding \"{0}\" is not known; known are {1}")]
+    Encoding(String, &'static str),
+    #[error("{0}")]
+    Framing(&'static str),
+    #[error("a call of this method has exactly one message, this one has {0}")]
+    Cardinality(&'static str),
+    #[error("the request is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the request is malformed: {0}")]
+    Malformed(String),
+    #[error("{0}; try again")]
+    Refused(Refusal),
+    #[error("too many bytes of unfinished requests are held; try again")]
+    Busy,
+    #[error("the request was not complete within {0:?}")]
+    TooSlow(Duration),
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "traces",
+        Signal::Metrics => "metrics",
+        Signal::Logs => "logs",
+    }
+}
+
+impl From<Invalid> for Rejection {
+    fn from(invalid: Invalid) -> Self {
+        Rejection::Malformed(invalid.to_string())
+    }
+}
+
+impl From<JsonError> for Rejection {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::TooLarge { limit } => Rejection::TooLarge(limit),
+            JsonError::Invalid { .. } => Rejection::Malformed(error.to_string()),
+        }
+    }
+}
+
+impl From<DecompressError> for Rejection {
+    fn from(error: DecompressError) -> Self {
+        match error {
+            DecompressError::TooLarge(limit) => Rejection::TooLarge(limit),
+            DecompressError::Malformed(_) => Rejection::Malformed(error.to_string()),
+        }
+    }
+}
+
+impl Rejection {
+    /// The gRPC status code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Rejection::Malformed(_) => 3,
+            Rejection::TooSlow(_) => 4,
+            Rejection::TooLarge(_) => 8,
+            Rejection::NotFound(_)
+            | Rejection::NotCarried(_)
+            | Rejection::Method
+            | Rejection::MediaType(_)
+            | Rejection::Encoding(..)
+            | Rejection::Cardinality(_) => 12,
+            Rejection::Framing(_) => 13,
+            Rejection::Refused(_) | Rejection::Busy => 14,
+        }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Rejection::NotFound(_) | Rejection::NotCarried(_) => StatusCode::NOT_FOUND,
+            Rejection::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Rejection::MediaType(_) | Rejection::Encoding(..) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Rejection::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Rejection::Malformed(_) | Rejection::Framing(_) | Rejection::Cardinality(_) => StatusCode::BAD_REQUEST,
+            Rejection::Refused(_) | Rejection::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Rejection::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+
+    /// When the sender may try again; never is `None`.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Rejection::Refused(_) | Rejection::Busy).then_some(RETRY_AFTER)
+    }
+
+    /// An encoded `google.rpc.Status`, with `RetryInfo` where the sender may try again.
+    pub(crate) fn status_proto(&self) -> Vec<u8> {
+        let mut status = vec![0x08, self.code()];
+        put(&mut status, 2, self.to_string().as_bytes());
+        if let Some(delay) = self.retry_after() {
+            // Duration{seconds} within RetryInfo{retry_delay} within Any{type_url, value}.
+            let duration = [0x08, delay.as_secs().min(127) as u8];
+            let (mut info, mut any) = (Vec::new(), Vec::new());
+            put(&mut info, 1, &duration);
+            put(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
+            put(&mut any, 2, &info);
+            put(&mut status, 3, &any);
+        }
+        status
+    }
+
+    /// The same as JSON, without details.
+    pub(crate) fn status_json(&self) -> Vec<u8> {
+        let status = Status {
+            code: self.code().into(),
+            message: self.to_string(),
+        };
+        let mut json = Vec::new();
+        put_status(&mut json, &status);
+        json
+    }
+}
+
+/// Appends a field of bytes with a number below 16.
+fn put(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    out.push(number << 3 | 2);
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+}

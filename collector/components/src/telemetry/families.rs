@@ -1,0 +1,366 @@
+//! The account as metric families.
+
+use collector_engine::{Account, EngineHandle, ExporterAccount, PipelineAccount, ReceiverAccount, reason};
+use collector_pdata::Signal;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// What a family's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A sum that only grows.
+    Counter,
+    /// A value of now.
+    Gauge,
+}
+
+/// A value with its labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Names and values.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// One metric with all its points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// Its name, without a suffix for its kind.
+    pub name: String,
+    /// For people.
+    pub help: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// A unit of UCUM.
+    pub unit: &'static str,
+    /// At least one.
+    pub points: Vec<Point>,
+}
+
+/// Families in the making.
+#[derive(Default)]
+struct Families(BTreeMap<String, Family>);
+
+impl Families {
+    fn add(
+        &mut self,
+        (name, kind, unit, help): (String, Kind, &'static str, &'static str),
+        labels: &[(&'static str, &str)],
+        value: f64,
+    ) {
+        let family = self.0.entry(name.clone()).or_insert_with(|| Family {
+            name,
+            help,
+            kind,
+            unit,
+            points: Vec::new(),
+        });
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        match family.points.iter_mut().find(|point| point.labels == labels) {
+            Some(point) => point.value += value,
+            None => family.points.push(Point { labels, value }),
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &'static str, labels: &[(&'static str, &str)], value: u64) {
+        self.add((name.to_owned(), Kind::Counter, "1", help), labels, value as f64);
+    }
+
+    fn bytes(&mut self, name: &str, kind: Kind, help: &'static str, labels: &[(&'static str, &str)], value: u64) {
+        self.add((name.to_owned(), kind, "By", help), labels, value as f64);
+    }
+}
+
+/// Everything of now.
+pub fn families(engine: &EngineHandle) -> Vec<Family> {
+    let mut families = Families::default();
+    of_account(&engine.account(), &mut families);
+    of_process(engine, &mut families);
+    families.0.into_values().collect()
+}
+
+/// The word for a signal's items in upstream's names.
+fn items(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "spans",
+        Signal::Metrics => "metric_points",
+        Signal::Logs => "log_records",
+    }
+}
+
+fn of_account(account: &Account, families: &mut Families) {
+    for receiver in &account.receivers {
+        of_receiver(receiver, families);
+    }
+    for pipeline in &account.pipelines {
+        of_pipeline(pipeline, families);
+        let kind = pipeline.id.split('/').next().unwrap_or_default();
+        let signal = match kind {
+            "metrics" => Signal::Metrics,
+            "logs" => Signal::Logs,
+            _ => Signal::Traces,
+        };
+        for exporter in &pipeline.exporters {
+            of_exporter(signal, exporter, families);
+        }
+    }
+}
+
+fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
+    let labels = [("receiver", receiver.id.as_str())];
+    for signal in receiver
+        .signals
+        .iter()
+        .filter(|signal| signal.received + signal.refused > 0)
+    {
+        let items = items(signal.signal);
+        families.counter(
+            &format!("otelcol_receiver_accepted_{items}"),
+            "Number of items successfully pushed into the pipeline.",
+            &labels,
+            signal.received,
+        );
+        families.counter(
+            &format!("otelcol_receiver_refused_{items}"),
+            "Number of items that could not be pushed into the pipeline.",
+            &labels,
+            signal.refused,
+        );
+        families.bytes(
+            "odigos_collector_receiver_accepted_bytes",
+            Kind::Counter,
+            "Encoded bytes of the items that were accepted.",
+            &[labels[0], ("otel_signal", name(signal.signal))],
+            signal.bytes,
+        );
+    }
+    for (reason, dropped) in &receiver.dropped {
+        families.counter(
+            "odigos_collector_receiver_dropped_items",
+            "Items that came in and were not handed on, by reason.",
+            &[labels[0], ("reason", reason)],
+            *dropped,
+        );
+    }
+    families.counter(
+        "odigos_collector_receiver_malformed_requests",
+        "Requests refused whose items could not be counted.",
+        &labels,
+        receiver.malformed_requests,
+    );
+    for (counter, value) in &receiver.source {
+        families.counter(
+            "odigos_collector_receiver_source",
+            "Counters of what the receiver reads from.",
+            &[labels[0], ("counter", counter)],
+            *value,
+        );
+    }
+}
+
+fn name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "traces",
+        Signal::Metrics => "metrics",
+        Signal::Logs => "logs",
+    }
+}
+
+fn of_pipeline(pipeline: &PipelineAccount, families: &mut Families) {
+    let label = ("pipeline", pipeline.id.as_str());
+    families.counter(
+        "odigos_collector_pipeline_received_items",
+        "Items that came into the pipeline.",
+        &[label],
+        pipeline.received,
+    );
+    families.counter(
+        "odigos_collector_pipeline_forwarded_items",
+        "Items that passed the pipeline's processors.",
+        &[label],
+        pipeline.forwarded,
+    );
+    for (reason, dropped) in &pipeline.dropped {
+        families.counter(
+            "odigos_collector_pipeline_dropped_items",
+            "Items dropped before the exporters, by reason.",
+            &[label, ("reason", reason)],
+            *dropped,
+        );
+    }
+    let held = (
+        "odigos_collector_pipeline_held_items".to_owned(),
+        Kind::Gauge,
+        "1",
+        "Items that wait in the pipeline.",
+    );
+    families.add(held, &[label], pipeline.held as f64);
+}
+
+fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Families) {
+    let label = ("exporter", exporter.id.as_str());
+    let items = items(signal);
+    families.counter(
+        &format!("otelcol_exporter_sent_{items}"),
+        "Number of items successfully sent to destination.",
+        &[label],
+        exporter.exported,
+    );
+    let is_queue = |why: &str| why == reason::QUEUE_FULL;
+    for (why, dropped) in &exporter.dropped {
+        let (family, help) = if is_queue(why) {
+            (
+                "enqueue_failed",
+                "Number of items failed to be added to the sending queue.",
+            )
+        } else {
+            (
+                "send_failed",
+                "Number of items in failed attempts to send to destination.",
+            )
+        };
+        families.counter(&format!("otelcol_exporter_{family}_{items}"), help, &[label], *dropped);
+        families.counter(
+            "odigos_collector_exporter_dropped_items",
+            "Items that the destination did not take, by reason.",
+            &[label, ("otel_signal", name(signal)), ("reason", why)],
+            *dropped,
+        );
+    }
+    let labels = [label, ("data_type", name(signal))];
+    let size = "Items in the sending queue or under way.";
+    families.add(
+        ("otelcol_exporter_queue_size".to_owned(), Kind::Gauge, "1", size),
+        &labels,
+        exporter.held as f64,
+    );
+    families.bytes(
+        "odigos_collector_exporter_held_bytes",
+        Kind::Gauge,
+        "Encoded bytes in the sending queue or under way.",
+        &labels,
+        exporter.held_bytes,
+    );
+    families.bytes(
+        "odigos_collector_exporter_sent_bytes",
+        Kind::Counter,
+        "Encoded bytes that the destination has taken.",
+        &labels,
+        exporter.exported_bytes,
+    );
+}
+
+fn of_process(engine: &EngineHandle, families: &mut Families) {
+    let uptime = engine.started().elapsed().as_secs_f64();
+    let seconds = |name: &str, help| (name.to_owned(), Kind::Counter, "s", help);
+    families.add(seconds("otelcol_process_uptime", "Uptime of the process."), &[], uptime);
+    if let Some(cpu) = cpu_seconds() {
+        let help = "Total CPU user and system time in seconds.";
+        families.add(seconds("otelcol_process_cpu_seconds", help), &[], cpu);
+    }
+    if let Some(resident) = resident_bytes() {
+        let help = "Total physical memory (resident set size).";
+        families.bytes("otelcol_process_memory_rss", Kind::Gauge, help, &[], resident);
+    }
+}
+
+/// `utime` and `stime`, the 14th and 15th field of proc_pid_stat(5), in ticks.
+fn cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+fn resident_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collector_engine::SignalAccount;
+
+    fn value(families: &Families, name: &str, labels: &[(&'static str, &str)]) -> Option<f64> {
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        let family = families.0.get(name)?;
+        family
+            .points
+            .iter()
+            .find(|point| point.labels == labels)
+            .map(|point| point.value)
+    }
+
+    #[test]
+    fn the_account_has_upstreams_names_and_an_exporter_of_two_pipelines_one_sum() {
+        let exporter = |exported| ExporterAccount {
+            id: "otlp".to_owned(),
+            received: 10,
+            exported,
+            dropped: BTreeMap::from([(reason::QUEUE_FULL, 3), (reason::REJECTED, 1)]),
+            ..ExporterAccount::default()
+        };
+        let pipeline = |id: &str, exported| PipelineAccount {
+            id: id.to_owned(),
+            exporters: vec![exporter(exported)],
+            ..PipelineAccount::default()
+        };
+        let account = Account {
+            receivers: vec![ReceiverAccount {
+                id: "otlp".to_owned(),
+                signals: vec![SignalAccount {
+                    signal: Signal::Logs,
+                    received: 20,
+                    refused: 2,
+                    bytes: 999,
+                }],
+                ..ReceiverAccount::default()
+            }],
+            pipelines: vec![pipeline("logs", 6), pipeline("logs/2", 4), pipeline("metrics", 1)],
+        };
+        let mut families = Families::default();
+        of_account(&account, &mut families);
+        let of = |name, labels: &[(&'static str, &str)]| value(&families, name, labels);
+        assert_eq!(
+            of("otelcol_receiver_accepted_log_records", &[("receiver", "otlp")]),
+            Some(20.0)
+        );
+        assert_eq!(
+            of("otelcol_receiver_refused_log_records", &[("receiver", "otlp")]),
+            Some(2.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_sent_log_records", &[("exporter", "otlp")]),
+            Some(10.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_sent_metric_points", &[("exporter", "otlp")]),
+            Some(1.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_enqueue_failed_log_records", &[("exporter", "otlp")]),
+            Some(6.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_send_failed_log_records", &[("exporter", "otlp")]),
+            Some(2.0)
+        );
+        let bytes = [("receiver", "otlp"), ("otel_signal", "logs")];
+        assert_eq!(of("odigos_collector_receiver_accepted_bytes", &bytes), Some(999.0));
+    }
+
+    #[test]
+    fn the_process_knows_its_own_size_and_work() {
+        assert!(resident_bytes().unwrap() > 1 << 20);
+        assert!(cpu_seconds().is_some_and(|seconds| seconds < 1e6));
+    }
+}

@@ -1,0 +1,89 @@
+//! What the engine offers to a component that is being opened.
+
+use collector_config::ComponentId;
+use http::HeaderMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The surroundings of a component.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub(crate) workers: usize,
+    pub(crate) offers: HashMap<ComponentId, Offer>,
+}
+
+/// What an extension offers to others.
+#[derive(Clone, Default)]
+pub(crate) struct Offer {
+    pub(crate) storage: Option<StorageRoot>,
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+}
+
+/// A directory in which components keep what outlives the process, each in a folder of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageRoot {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Whether what is written must outlive a loss of power too.
+    pub fsync: bool,
+}
+
+/// Proves to a destination who is sending.
+pub trait Authenticator: Send + Sync {
+    /// Sets the headers of one request. Called for each, so that a credential that has changed is used at once.
+    fn apply(&self, headers: &mut HeaderMap);
+}
+
+/// Why an extension does not serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// It is not in `service::extensions`.
+    #[error("extension \"{0}\" is not started: name it in service::extensions")]
+    NotStarted(ComponentId),
+    /// It is for something else.
+    #[error("extension \"{id}\" does not offer {what}")]
+    OtherPurpose {
+        /// Which.
+        id: ComponentId,
+        /// What was asked for.
+        what: &'static str,
+    },
+}
+
+impl Host {
+    /// How many workers there are: what runs on each needs so many of its own.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// The directory that the extension offers.
+    pub fn storage(&self, id: &ComponentId) -> Result<StorageRoot, HostError> {
+        self.offer(id, "storage", |offer| offer.storage.clone())
+    }
+
+    /// The authenticator that the extension offers.
+    pub fn authenticator(&self, id: &ComponentId) -> Result<Arc<dyn Authenticator>, HostError> {
+        self.offer(id, "authentication of clients", |offer| offer.authenticator.clone())
+    }
+
+    fn offer<T>(
+        &self,
+        id: &ComponentId,
+        what: &'static str,
+        pick: impl Fn(&Offer) -> Option<T>,
+    ) -> Result<T, HostError> {
+        let offer = self.offers.get(id).ok_or_else(|| HostError::NotStarted(id.clone()))?;
+        pick(offer).ok_or_else(|| HostError::OtherPurpose { id: id.clone(), what })
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("storage", &self.storage)
+            .field("authenticator", &self.authenticator.is_some())
+            .finish()
+    }
+}

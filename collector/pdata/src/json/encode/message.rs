@@ -1,0 +1,231 @@
+//! Walks an encoded message along its table.
+//!
+//! A message is given in pieces, since protobuf lets an encoder write one field of a message several times, which means
+//! the pieces joined. Nothing is copied for it.
+
+use super::packed::packed;
+use super::text::{Separator, put_base64, put_decimal, put_double, put_hex, put_key, put_signed, put_string};
+use crate::json::schema::{Field, Kind, Message, NUMBERS, Rule};
+use crate::proto::{self, BYTES, FIXED32, FIXED64, FieldValue, Malformed, VARINT, fields};
+use crate::traces::MAX_DEPTH;
+
+/// What a message has of one of its fields.
+#[derive(Debug, Clone, Copy)]
+struct Found<'a> {
+    times: u32,
+    /// How many fields of any number come before the first that counts.
+    first: u32,
+    last: FieldValue<'a>,
+}
+
+const ABSENT: Found<'_> = Found {
+    times: 0,
+    first: 0,
+    last: FieldValue::Varint(0),
+};
+
+/// Appends a message as a JSON object.
+pub(super) fn put_message(
+    out: &mut Vec<u8>,
+    message: &'static Message,
+    pieces: &[&[u8]],
+    depth: usize,
+) -> Result<(), Malformed> {
+    let depth = depth + usize::from(message.nests);
+    if depth > MAX_DEPTH {
+        return Err(Malformed::TooDeep);
+    }
+    let found = find(message, pieces)?;
+    out.push(b'{');
+    let mut object = Separator::default();
+    for field in message.fields {
+        put_field(out, &mut object, field, &found[field.number as usize], pieces, depth)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// Looks once at every field.
+fn find<'a>(message: &Message, pieces: &[&'a [u8]]) -> Result<[Found<'a>; NUMBERS], Malformed> {
+    let mut found = [ABSENT; NUMBERS];
+    let mut chosen = 0;
+    let mut next = 0;
+    for (index, item) in walk(pieces).enumerate() {
+        let item = item?;
+        let Some(at) = message.find_number(item.number, next) else {
+            continue;
+        };
+        next = at;
+        let field = &message.fields[at];
+        expect_type(field, &item)?;
+        if field.rule == Rule::OneOf && chosen != item.number {
+            found[chosen as usize].times = 0;
+            chosen = item.number;
+        }
+        let one = &mut found[item.number as usize];
+        if one.times == 0 {
+            one.first = index as u32;
+        }
+        one.times += 1;
+        one.last = item.value;
+    }
+    Ok(found)
+}
+
+fn walk<'p, 'a>(pieces: &'p [&'a [u8]]) -> impl Iterator<Item = Result<proto::Field<'a>, Malformed>> + use<'p, 'a> {
+    pieces.iter().flat_map(|piece| fields(piece))
+}
+
+/// A number that may be repeated is taken packed and not.
+fn expect_type(field: &Field, item: &proto::Field<'_>) -> Result<(), Malformed> {
+    let found = match item.value {
+        FieldValue::Varint(_) => VARINT,
+        FieldValue::Fixed64(_) => FIXED64,
+        FieldValue::Bytes(_) => BYTES,
+        FieldValue::Fixed32(_) => FIXED32,
+    };
+    match found == field.kind.wire_type() || found == BYTES && field.packed() {
+        true => Ok(()),
+        false => Err(Malformed::FieldType(item.number)),
+    }
+}
+
+fn put_field<'a>(
+    out: &mut Vec<u8>,
+    object: &mut Separator,
+    field: &'static Field,
+    found: &Found<'a>,
+    pieces: &[&'a [u8]],
+    depth: usize,
+) -> Result<(), Malformed> {
+    if !field.always && (found.times == 0 || !field.keeps_default() && is_default(field.kind, found.last)) {
+        return Ok(());
+    }
+    put_key(out, object, field.key);
+    let mut occurrences = walk(pieces).skip(found.first as usize);
+    match (field.rule, field.kind) {
+        (Rule::Repeated, _) => put_list(out, field, occurrences, depth),
+        (_, Kind::Message(message)) if found.times > 1 => {
+            let joined = occurrences
+                .by_ref()
+                .filter_map(|item| bytes_of(item, field))
+                .collect::<Result<Vec<_>, _>>()?;
+            put_message(out, message, &joined, depth)
+        }
+        _ if found.times == 0 => put_value(out, field.kind, absent(field.kind), depth),
+        _ => put_value(out, field.kind, found.last, depth),
+    }
+}
+
+fn bytes_of<'a>(item: Result<proto::Field<'a>, Malformed>, field: &Field) -> Option<Result<&'a [u8], Malformed>> {
+    match item {
+        Ok(item) if item.number == field.number => Some(item.bytes()),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+fn absent(kind: Kind) -> FieldValue<'static> {
+    match kind.wire_type() {
+        BYTES => FieldValue::Bytes(&[]),
+        FIXED32 => FieldValue::Fixed32(0),
+        FIXED64 => FieldValue::Fixed64(0),
+        _ => FieldValue::Varint(0),
+    }
+}
+
+fn is_default(kind: Kind, value: FieldValue<'_>) -> bool {
+    match (kind, value) {
+        (Kind::Message(_), _) => false,
+        (Kind::Id(length), FieldValue::Bytes(id)) => {
+            id.is_empty() || id.len() == length && id.iter().all(|byte| *byte == 0)
+        }
+        (_, value) => value == absent(kind),
+    }
+}
+
+fn put_list<'a>(
+    out: &mut Vec<u8>,
+    field: &'static Field,
+    items: impl Iterator<Item = Result<proto::Field<'a>, Malformed>>,
+    depth: usize,
+) -> Result<(), Malformed> {
+    out.push(b'[');
+    let mut list = Separator::default();
+    for item in items {
+        let item = item?;
+        match item.value {
+            _ if item.number != field.number => {}
+            FieldValue::Bytes(packed) if field.packed() => put_packed(out, &mut list, field.kind, packed)?,
+            value => {
+                list.put(out);
+                put_value(out, field.kind, value, depth)?;
+            }
+        }
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn put_packed(out: &mut Vec<u8>, list: &mut Separator, kind: Kind, bytes: &[u8]) -> Result<(), Malformed> {
+    for value in packed(bytes, kind.wire_type()) {
+        list.put(out);
+        put_value(out, kind, value?, 0)?;
+    }
+    Ok(())
+}
+
+/// The type is one that `expect_type` took.
+fn put_value(out: &mut Vec<u8>, kind: Kind, value: FieldValue<'_>, depth: usize) -> Result<(), Malformed> {
+    match value {
+        FieldValue::Bytes(bytes) => return put_bytes(out, kind, bytes, depth),
+        FieldValue::Varint(bits) => put_varint(out, kind, bits),
+        FieldValue::Fixed32(bits) => put_decimal(out, u64::from(bits)),
+        FieldValue::Fixed64(bits) if matches!(kind, Kind::Double) => put_double(out, f64::from_bits(bits)),
+        FieldValue::Fixed64(bits) => put_long(out, matches!(kind, Kind::Sfixed64), bits),
+    }
+    Ok(())
+}
+
+fn put_bytes(out: &mut Vec<u8>, kind: Kind, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
+    match kind {
+        Kind::Message(message) => return put_message(out, message, &[bytes], depth),
+        Kind::Id(length) if !bytes.is_empty() && bytes.len() != length => {
+            return Err(Malformed::IdLength(bytes.len()));
+        }
+        Kind::Id(_) => put_hex(out, bytes),
+        Kind::Bytes => {
+            out.push(b'"');
+            put_base64(out, bytes);
+            out.push(b'"');
+        }
+        _ => put_string(out, bytes),
+    }
+    Ok(())
+}
+
+/// Numbers of 32 bits stand for themselves, those of 64 bits are quoted.
+fn put_varint(out: &mut Vec<u8>, kind: Kind, bits: u64) {
+    match kind {
+        Kind::Bool if bits != 0 => out.extend_from_slice(b"true"),
+        Kind::Bool => out.extend_from_slice(b"false"),
+        Kind::Uint32 => put_decimal(out, u64::from(bits as u32)),
+        Kind::Sint32 => put_signed(out, i64::from(unzigzag(bits as u32))),
+        Kind::Int64 => put_long(out, true, bits),
+        Kind::Uint64 => put_long(out, false, bits),
+        _ => put_signed(out, i64::from(bits as i32)),
+    }
+}
+
+fn put_long(out: &mut Vec<u8>, signed: bool, bits: u64) {
+    out.push(b'"');
+    match signed {
+        true => put_signed(out, bits as i64),
+        false => put_decimal(out, bits),
+    }
+    out.push(b'"');
+}
+
+fn unzigzag(number: u32) -> i32 {
+    (number >> 1) as i32 ^ -((number & 1) as i32)
+}
