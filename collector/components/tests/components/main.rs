@@ -7,4 +7,6 @@ mod files;
 mod grpc;
 mod handover;
 mod http;
+mod otlp;
+mod otlp_must;
 mod terminal;
