@@ -161,8 +161,19 @@ pub fn configuration(destinations: &[Destination]) -> Node {
             "exporters",
             Node::map(named.iter().map(|(id, settings)| (id.as_str(), settings.clone()))),
         ),
-        ("service", Node::map([("pipelines", Node::map([("traces", pipeline)]))])),
+        (
+            "service",
+            Node::map([
+                ("pipelines", Node::map([("traces", pipeline)])),
+                ("telemetry", no_metrics()),
+            ]),
+        ),
     ])
+}
+
+/// The embedding program shows the account itself.
+fn no_metrics() -> Node {
+    Node::map([("metrics", Node::map([("level", "none".into())]))])
 }
 
 /// Starts a collector. `handover` is its end of the hand-over socket, for the receiver [`RECEIVER`].

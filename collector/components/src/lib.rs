@@ -18,7 +18,7 @@ use collector_engine::Components;
 
 /// All component types.
 pub const COMPONENTS: Components = Components {
-receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
+    receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
     exporters: &[
         exporters::otlp::FACTORY,

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod feed;
 mod files;
 mod grpc;
 mod handover;
 mod http;
+mod secured;
+mod standin;
 mod terminal;

@@ -10,7 +10,7 @@ pub mod settings;
 pub use retry::Retry;
 
 use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, reason};
-use collector_pdata::{Malformed, Payload, Signal, split};
+use collector_pdata::{Malformed, Payload, split};
 use flight::Flight;
 use std::future::Future;
 use std::sync::Arc;
@@ -235,9 +235,8 @@ impl<T: Transport> Courier<T> {
 
 /// A request in two, if it has more than one item.
 fn halves(payload: Payload) -> Result<Vec<Payload>, Malformed> {
-    match (payload.items(), payload.signal()) {
-        (0 | 1, _) => Ok(vec![payload]),
-        (items, Signal::Traces) => split::traces(payload, items.div_ceil(2)),
-        (_, Signal::Metrics | Signal::Logs) => Ok(vec![payload]),
+    match payload.items() {
+        0 | 1 => Ok(vec![payload]),
+        items => split::parts(payload, items.div_ceil(2), usize::MAX),
     }
 }

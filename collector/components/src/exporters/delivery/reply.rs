@@ -1,10 +1,14 @@
 //! What OTLP destinations answer, read from its bytes.
 
 use super::Outcome;
-use collector_pdata::Malformed;
+use crate::net::client::MAX_REPLY;
 use collector_pdata::proto::fields;
-use serde_json::Value;
+use collector_pdata::{Malformed, Signal, json};
 use std::time::Duration;
+
+const LIMITS: json::Limits = json::Limits {
+    output_bytes: MAX_REPLY,
+};
 
 /// How an answer is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +21,12 @@ pub enum Form {
 
 /// The outcome of an accepted request of `items`, from an encoded `Export*ServiceResponse` of any signal (they are alike).
 /// An answer that is not one does not change that the request was accepted.
-pub fn outcome(response: &[u8], form: Form, items: usize) -> Outcome {
+pub fn outcome(response: &[u8], form: Form, signal: Signal, items: usize) -> Outcome {
     let partial = match form {
         Form::Proto => partial_success(response).ok(),
-        Form::Json => json_partial_success(response),
+        Form::Json => json::decode_response(signal, response, &LIMITS)
+            .ok()
+            .map(|partial| (partial.rejected, partial.message)),
     };
     match partial {
         Some((rejected, message)) if rejected > 0 || !message.is_empty() => Outcome::Partial {
@@ -29,19 +35,6 @@ pub fn outcome(response: &[u8], form: Form, items: usize) -> Outcome {
         },
         _ => Outcome::Delivered,
     }
-}
-
-fn json_partial_success(response: &[u8]) -> Option<(i64, String)> {
-    let response: Value = serde_json::from_slice(response).ok()?;
-    let partial = response.get("partialSuccess")?;
-    let rejected = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"]
-        .iter()
-        .find_map(|key| partial.get(key))
-        .map_or(Some(0), |number| {
-            number.as_i64().or_else(|| number.as_str()?.parse().ok())
-        })?;
-    let message = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
-    Some((rejected, message.to_owned()))
 }
 
 fn partial_success(response: &[u8]) -> Result<(i64, String), Malformed> {
@@ -67,8 +60,7 @@ fn partial_success(response: &[u8]) -> Result<(i64, String), Malformed> {
 /// The message of an encoded `google.rpc.Status`, if it is one.
 pub fn status_message(status: &[u8], form: Form) -> Option<String> {
     if form == Form::Json {
-        let status: Value = serde_json::from_slice(status).ok()?;
-        return status.get("message")?.as_str().map(str::to_owned);
+        return json::decode_status(status, &LIMITS).ok().map(|status| status.message);
     }
     let fields: Vec<_> = fields(status).collect::<Result<_, _>>().ok()?;
     let message = fields.iter().find(|field| field.number == 2)?.bytes().ok()?;
@@ -143,27 +135,44 @@ mod tests {
 
     #[test]
     fn partial_success_is_found_and_bounded_by_what_was_sent() {
-        assert_eq!(outcome(&[], Form::Proto, 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(0, ""), Form::Proto, 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(2, "too old"), Form::Proto, 5), partial(2, "too old"));
-        assert_eq!(outcome(&response(99, ""), Form::Proto, 5), partial(5, ""));
-        assert_eq!(outcome(&response(-1, "odd"), Form::Proto, 5), partial(0, "odd"));
-        assert_eq!(outcome(b"\xff\xff", Form::Proto, 5), Outcome::Delivered);
+        assert_eq!(outcome(&[], Form::Proto, Signal::Traces, 5), Outcome::Delivered);
+        assert_eq!(
+            outcome(&response(0, ""), Form::Proto, Signal::Traces, 5),
+            Outcome::Delivered
+        );
+        assert_eq!(
+            outcome(&response(2, "too old"), Form::Proto, Signal::Traces, 5),
+            partial(2, "too old")
+        );
+        assert_eq!(
+            outcome(&response(99, ""), Form::Proto, Signal::Traces, 5),
+            partial(5, "")
+        );
+        assert_eq!(
+            outcome(&response(-1, "odd"), Form::Proto, Signal::Traces, 5),
+            partial(0, "odd")
+        );
+        assert_eq!(outcome(b"\xff\xff", Form::Proto, Signal::Traces, 5), Outcome::Delivered);
     }
 
     #[test]
     fn an_answer_in_json_says_the_same() {
-        for (text, expected) in [
-            ("{}", Outcome::Delivered),
-            ("no json", Outcome::Delivered),
-            (r#"{"partialSuccess":{}}"#, Outcome::Delivered),
+        for (signal, text, expected) in [
+            (Signal::Traces, "{}", Outcome::Delivered),
+            (Signal::Traces, "no json", Outcome::Delivered),
+            (Signal::Traces, r#"{"partialSuccess":{}}"#, Outcome::Delivered),
             (
+                Signal::Logs,
                 r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"old"}}"#,
                 partial(2, "old"),
             ),
-            (r#"{"partialSuccess":{"rejectedDataPoints":1}}"#, partial(1, "")),
+            (
+                Signal::Metrics,
+                r#"{"partialSuccess":{"rejectedDataPoints":1}}"#,
+                partial(1, ""),
+            ),
         ] {
-            assert_eq!(outcome(text.as_bytes(), Form::Json, 5), expected, "{text}");
+            assert_eq!(outcome(text.as_bytes(), Form::Json, signal, 5), expected, "{text}");
         }
         let status = br#"{"code":3,"message":"bad"}"#;
         assert_eq!(status_message(status, Form::Json), Some("bad".to_owned()));

@@ -105,6 +105,13 @@ impl HttpTransport {
         let Some(route) = self.route(call.signal) else {
             return Outcome::Refused(NO_ENDPOINT.to_owned());
         };
+        let mut proof = HeaderMap::new();
+        if let Err(error) = self.auth.apply(&mut proof) {
+            return Outcome::Later {
+                reason: kit::logging::chain(&error),
+                after: None,
+            };
+        }
         let make = |http2| {
             let mut request = Request::new(call.body.clone().into());
             *request.method_mut() = Method::POST;
@@ -113,11 +120,11 @@ impl HttpTransport {
             if !http2 && !request.headers().contains_key(HOST) {
                 request.headers_mut().insert(HOST, route.host.clone());
             }
-            self.auth.apply(request.headers_mut());
+            request.headers_mut().extend(proof.clone());
             request
         };
         match route.client.send(make).await {
-            Ok(reply) => outcome(&reply, call.items),
+            Ok(reply) => outcome(&reply, call),
             Err(ClientError::Unavailable { reason, after }) => Outcome::Later { reason, after },
             Err(ClientError::Broken(reason)) => Outcome::Later { reason, after: None },
         }
@@ -164,22 +171,16 @@ impl Transport for HttpTransport {
 fn to_json(payload: &Payload) -> Result<Bytes, EncodeError> {
     let chunks = payload.chunks().iter().map(|chunk| &chunk[..]);
     let mut out = Vec::with_capacity(payload.bytes() * 2);
-    match payload.signal() {
-        Signal::Traces => json::put_traces(&mut out, chunks)?,
-        Signal::Metrics | Signal::Logs => {
-            let message = "encoding: json is there for traces only; use proto";
-            return Err(EncodeError::Impossible(message.to_owned()));
-        }
-    }
+    json::put(payload.signal(), &mut out, chunks)?;
     Ok(Bytes::from(out))
 }
 
-fn outcome(reply: &Reply, items: usize) -> Outcome {
+fn outcome(reply: &Reply, call: &Call) -> Outcome {
     let body = reply.body.as_deref().unwrap_or_default();
     let form = form_of(reply);
     if reply.status.is_success() {
         // Whatever became of the body: the status has said that the request was taken.
-        return reply::outcome(body, form, items);
+        return reply::outcome(body, form, call.signal, call.items);
     }
     let message = match &reply.body {
         Err(error @ ReplyError::TooLarge) => Some(error.to_string()),
