@@ -11,7 +11,7 @@ const MAX_FILE: u64 = 16 << 20;
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Configuration {
-    /// What was written, with the warnings about it.
+    /// What was written, with the warnings about its references.
     pub loaded: Loaded,
     /// Its structure.
     pub config: Config,
@@ -47,10 +47,9 @@ impl Provider for System {
 /// Reads the configuration. What is wrong with its structure is left to who reads the components' settings too.
 pub fn load(sources: &[Source]) -> Result<Configuration, Errors> {
     let system = System::default();
-    let mut loaded = Loaded::load(sources, &system)?;
-    let mut errors = Errors::default();
-    let config = Config::read(&loaded.root, &mut errors);
-    loaded.warnings.extend(errors.take_warnings());
+    let loaded = Loaded::load(sources, &system)?;
+    // Whoever makes a plan of it finds the same errors and warnings, and more.
+    let config = Config::read(&loaded.root, &mut Errors::default());
     Ok(Configuration {
         loaded,
         config,

@@ -47,9 +47,7 @@ fn main() -> ExitCode {
         None => collect(configuration, &sources),
         Some(command) => {
             let loaded = configuration.loaded;
-            for warning in &loaded.warnings {
-                eprintln!("warning: {warning}");
-            }
+            warn(&loaded.warnings);
             match command {
                 Command::PrintConfig(how) => print(&commands::print_config(&loaded, &how)),
                 Command::Validate => {
@@ -58,6 +56,12 @@ fn main() -> ExitCode {
                 Command::Components => print(&commands::components()),
             }
         }
+    }
+}
+
+fn warn(warnings: &[ConfigError]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
     }
 }
 
@@ -93,6 +97,7 @@ fn collect(configuration: Configuration, sources: &[Source]) -> ExitCode {
         Ok(plan) => plan,
         Err(errors) => return fail(USAGE, errors),
     };
+    log(plan.warnings());
     match run(plan, configuration.files, sources) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE, format!("odigos-collector: {error:#}")),
@@ -160,6 +165,7 @@ async fn again(engine: &Engine, reloads: &mut Reloads, sources: &[Source]) -> Re
     reloads.watch(configuration.files);
     log(&configuration.loaded.warnings);
     let plan = plan(&configuration.loaded).map_err(|errors| errors.to_string())?;
+    log(plan.warnings());
     let started = engine.handle().reload(plan).await;
     started.map_err(|error| kit::logging::chain(&error))
 }

@@ -50,6 +50,7 @@ impl Exporter for Shelf {
 
     fn queue(&self) -> Queue {
         Queue {
+            counts_requests: false,
             limits: Limits {
                 items: 100,
                 bytes: 1 << 20,
