@@ -1,27 +1,28 @@
-//! `odigos-collector`: runs the collector that a configuration describes, until it is asked to end.
+//! `odigos-collector`: runs the collector that a configuration describes, until it is asked to end; or, by a subcommand,
+//! says whether the configuration is valid, what it is, or which components there are.
 //!
 //! Exit status: 0 after a drain, 1 if the collector could not start or a component failed, 2 for usage and for a
 //! configuration that is not valid, in which case nothing has started.
 
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod commands;
+mod configuration;
+mod reload;
+
+use arguments::{Arguments, Command};
 use clap::Parser;
 use collector_components::COMPONENTS;
-use collector_config::Node;
+use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel, Source};
 use collector_engine::{DRAIN_TIMEOUT, Descriptors, Engine, Plan};
+use configuration::Configuration;
 use kit::{Readiness, Signal, Termination};
+use reload::Reloads;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Receives, processes and exports telemetry, as its configuration says.
-#[derive(Debug, Parser)]
-#[command(name = "odigos-collector", version)]
-struct Arguments {
-    /// The configuration, as YAML.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-}
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
@@ -29,21 +30,45 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nothing is left to do if standard error is closed.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => return usage(&error),
     };
-    kit::logging::init("info");
-    let plan = match plan(&arguments.config) {
-        Ok(plan) => plan,
+    if let Some(Command::Components) = arguments.command {
+        return print(&commands::components());
+    }
+    let sources = match arguments.configuration.sources() {
+        Ok(sources) => sources,
+        Err(error) => return usage(&error),
+    };
+    let configuration = match configuration::load(&sources) {
+        Ok(configuration) => configuration,
         Err(errors) => return fail(USAGE, errors),
     };
-    match run(plan) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILURE, format!("odigos-collector: {error:#}")),
+    match arguments.command {
+        None => collect(configuration, &sources),
+        Some(command) => {
+            let loaded = configuration.loaded;
+            warn(&loaded.warnings);
+            match command {
+                Command::PrintConfig(how) => print(&commands::print_config(&loaded, &how)),
+                Command::Validate => {
+                    commands::validate(&loaded).map_or_else(|errors| fail(USAGE, errors), |text| print(&text))
+                }
+                Command::Components => print(&commands::components()),
+            }
+        }
     }
+}
+
+fn warn(warnings: &[ConfigError]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do if standard error is closed.
+    let _ = error.print();
+    ExitCode::from(error.exit_code() as u8)
 }
 
 fn fail(status: u8, message: impl Display) -> ExitCode {
@@ -51,22 +76,66 @@ fn fail(status: u8, message: impl Display) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// The plan, or all that is wrong with the configuration.
-fn plan(path: &Path) -> Result<Plan, String> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: cannot read it: {error}"))?;
-    let root = Node::parse(&text, &name).map_err(|errors| errors.to_string())?;
-    Plan::new(&root, &COMPONENTS, Descriptors::new()).map_err(|errors| errors.to_string())
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(
+            FAILURE,
+            format!("odigos-collector: cannot write to standard output: {error}"),
+        ),
+    }
 }
 
-fn run(plan: Plan) -> anyhow::Result<()> {
+/// Runs until the end.
+fn collect(configuration: Configuration, sources: &[Source]) -> ExitCode {
+    kit::logging::init(level(&configuration.config));
+    log(&configuration.loaded.warnings);
+    if configuration.config.telemetry.logs.encoding == LogEncoding::Json {
+        tracing::warn!("service::telemetry::logs::encoding: json has no effect in this collector");
+    }
+    let plan = match plan(&configuration.loaded) {
+        Ok(plan) => plan,
+        Err(errors) => return fail(USAGE, errors),
+    };
+    log(plan.warnings());
+    match run(plan, configuration.files, sources) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, format!("odigos-collector: {error:#}")),
+    }
+}
+
+fn level(config: &Config) -> &'static str {
+    match config.telemetry.logs.level {
+        Some(LogLevel::Debug) => "debug",
+        Some(LogLevel::Info) | None => "info",
+        Some(LogLevel::Warn) => "warn",
+        Some(LogLevel::Error) => "error",
+    }
+}
+
+fn log(warnings: &[ConfigError]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The plan, or all that is wrong with the configuration.
+fn plan(loaded: &Loaded) -> Result<Plan, Errors> {
+    Plan::new(&loaded.root, &COMPONENTS, Descriptors::new())
+}
+
+fn run(plan: Plan, files: Vec<PathBuf>, sources: &[Source]) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let engine = runtime.block_on(async {
         let mut termination = Termination::install()?;
+        let mut reloads = Reloads::install(files)?;
         let engine = plan.start(workers())?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
         kit::notify(Readiness::Ready);
-        until_the_end(&engine, &mut termination).await;
+        tokio::select! {
+            () = until_the_end(&engine, &mut termination) => {}
+            () = follow(&engine, &mut reloads, sources) => {}
+        }
         kit::notify(Readiness::Stopping);
         anyhow::Ok(engine)
     })?;
@@ -75,6 +144,30 @@ fn run(plan: Plan) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
     Ok(result?)
+}
+
+/// Goes over to the configuration as it is written, whenever that has changed. One that is not valid, or cannot start, is
+/// told of, and nothing changes.
+async fn follow(engine: &Engine, reloads: &mut Reloads, sources: &[Source]) {
+    loop {
+        let reason = reloads.next().await;
+        tracing::info!(reason, "reading the configuration again");
+        match again(engine, reloads, sources).await {
+            Ok(()) => tracing::info!("the configuration is in use"),
+            Err(error) => tracing::error!("the configuration is not used, the one before goes on: {error}"),
+        }
+    }
+}
+
+async fn again(engine: &Engine, reloads: &mut Reloads, sources: &[Source]) -> Result<(), String> {
+    let configuration = configuration::load(sources).map_err(|errors| errors.to_string())?;
+    // A file that a broken configuration names for the first time may be what mends it.
+    reloads.watch(configuration.files);
+    log(&configuration.loaded.warnings);
+    let plan = plan(&configuration.loaded).map_err(|errors| errors.to_string())?;
+    log(plan.warnings());
+    let started = engine.handle().reload(plan).await;
+    started.map_err(|error| kit::logging::chain(&error))
 }
 
 /// One for each core that the process may use.

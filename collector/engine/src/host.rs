@@ -1,7 +1,7 @@
 //! What the engine offers to a component that is being opened.
 
+use crate::component::BoxError;
 use collector_config::ComponentId;
-use http::HeaderMap;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -32,8 +32,8 @@ pub struct StorageRoot {
 
 /// Proves to a destination who is sending.
 pub trait Authenticator: Send + Sync {
-    /// Sets the headers of one request. Called for each, so that a credential that has changed is used at once.
-    fn apply(&self, headers: &mut HeaderMap);
+    /// The headers of the next request.
+    fn headers(&self) -> Result<Vec<(String, String)>, BoxError>;
 }
 
 /// Why an extension does not serve.

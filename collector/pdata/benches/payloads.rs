@@ -3,7 +3,7 @@
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span.
 
 use bytes::Bytes;
-use collector_pdata::attributes::{Editor, find, put, put_text};
+use collector_pdata::attributes::{Editor, find, modify, put, put_text};
 use collector_pdata::by_trace::{Grouper, assemble};
 use collector_pdata::edit::{Change, Edit, rewrite};
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
@@ -69,11 +69,11 @@ fn cpu_time() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-/// Replaces one attribute by a text as long as a SHA-256, without hashing.
-#[derive(Default)]
-struct Hash {
-    editor: Editor,
-}
+/// As long as a SHA-256, without hashing.
+const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Replaces one attribute by another text.
+struct Hash;
 
 impl Edit for Hash {
     fn looks_at_scopes(&self) -> bool {
@@ -81,14 +81,30 @@ impl Edit for Hash {
     }
 
     fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
-        let mut open = self.editor.open(item, kind.attributes_field())?;
+        modify(item, kind.attributes_field(), b"user.id", out, |_, new| {
+            put_text(new, black_box(HASH));
+            Ok(Change::Replace)
+        })
+    }
+}
+
+/// Replaces one attribute, removes one and adds one.
+#[derive(Default)]
+struct Three(Editor);
+
+impl Edit for Three {
+    fn looks_at_scopes(&self) -> bool {
+        false
+    }
+
+    fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
+        let mut open = self.0.open(item, kind.attributes_field())?;
         open.modify(b"user.id", |_, new| {
-            put_text(
-                new,
-                black_box("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
-            );
+            put_text(new, black_box(HASH));
             Ok(Change::Replace)
         })?;
+        open.delete(b"url.scheme");
+        open.insert(b"deployment.environment.name", b"\x0a\x04prod");
         Ok(open.finish(out))
     }
 }
@@ -141,9 +157,12 @@ fn main() {
     measure("copy, for comparison", || {
         black_box(black_box(&request).to_vec());
     });
-    let mut hash = Hash::default();
     measure("replace an attribute of each span", || {
-        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut hash));
+        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut Hash));
+    });
+    let mut three = Three::default();
+    measure("replace, remove and add an attribute of each span", || {
+        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut three));
     });
     measure("add an attribute to the resource", || {
         let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut Resources));

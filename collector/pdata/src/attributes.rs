@@ -4,7 +4,7 @@
 //! writes them. Keys and texts are as they were encoded, which need not be UTF-8.
 
 use crate::edit::Change;
-use crate::proto::{Malformed, field_len, fields, put_bytes, put_bytes_key};
+use crate::proto::{Malformed, field_len, fields, put_bytes, put_bytes_key, put_message};
 use crate::scan::{Scan, messages};
 use std::ops::Range;
 
@@ -47,6 +47,64 @@ pub fn find<'a>(message: &'a [u8], number: u32, key: &[u8]) -> Result<Option<&'a
         }
     }
     Ok(None)
+}
+
+/// Edits one attribute, faster than an [`Editor`] does: asks `edit`, if `key` is there, what is to become of its encoded
+/// `AnyValue`, and appends the new message to `out`. Another value is appended to the buffer that `edit` gets, which holds
+/// other bytes before. Unless the value is kept, the key is there once afterwards, or not at all.
+pub fn modify(
+    message: &[u8],
+    number: u32,
+    key: &[u8],
+    out: &mut Vec<u8>,
+    edit: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+) -> Result<Change, Malformed> {
+    let (start, mut copied) = (out.len(), 0);
+    let mut edit = Some(edit);
+    let mut scan = Scan::new(message);
+    while let Some(at) = scan.next()? {
+        if at.number != number {
+            continue;
+        }
+        let attribute = at.bytes(message)?;
+        let (found, value) = split(attribute)?;
+        if &attribute[found] != key {
+            continue;
+        }
+        out.extend_from_slice(&message[copied..at.start]);
+        copied = at.end;
+        if let Some(edit) = edit.take()
+            && put_edited(out, number, key, &attribute[value], edit)? == Change::Keep
+        {
+            out.truncate(start);
+            return Ok(Change::Keep);
+        }
+    }
+    if edit.is_some() {
+        return Ok(Change::Keep);
+    }
+    out.extend_from_slice(&message[copied..]);
+    Ok(Change::Replace)
+}
+
+/// Appends the attribute with another value, if it gets one.
+fn put_edited(
+    out: &mut Vec<u8>,
+    number: u32,
+    key: &[u8],
+    old: &[u8],
+    edit: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+) -> Result<Change, Malformed> {
+    let start = out.len();
+    let mut change = Ok(Change::Keep);
+    put_message(out, number, |out| {
+        put_bytes(out, 1, key);
+        put_message(out, 2, |out| change = edit(old, out));
+    });
+    if change != Ok(Change::Replace) {
+        out.truncate(start);
+    }
+    change
 }
 
 /// Appends an attribute, as field `number`, to an encoded message. `value` is an encoded `AnyValue`.

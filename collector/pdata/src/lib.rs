@@ -9,7 +9,8 @@
 //! Field numbers are those of `trace.proto`, `metrics.proto`, `logs.proto`, `common.proto` and `resource.proto` in
 //! `opentelemetry/proto`. All input is hostile: what is not well formed is [`Malformed`], never a panic, and nesting is
 //! bounded. Field order is never relied on. Texts are handed on as they came, and may not be UTF-8: who shows them, or
-//! hands them to a decoder that is strict, must check. The types that prost generates are the oracle in the tests and nowhere else.
+//! hands them to a decoder that is strict, must check. The types that prost generates are the oracle in the tests and
+//! nowhere else.
 
 #![forbid(unsafe_code)]
 

@@ -264,20 +264,19 @@ pub fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
     put_fixed64(out, number, value.to_bits());
 }
 
-/// Appends a message field whose body `put_body` appends. The body moves by a byte or more if its length takes them.
+/// Appends a message field whose body `put_body` appends, and does nothing else to `out`. The body moves by a byte or more if its length takes them.
 pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, put_body: impl FnOnce(&mut Vec<u8>)) {
-    put_key(out, number, BYTES);
-    let at = out.len();
-    out.push(0);
+    put_bytes_key(out, number, 0);
+    let start = out.len();
     put_body(out);
     let end = out.len();
-    let length = (end - at - 1) as u64;
-    let width = varint_len(length);
-    if width > 1 {
-        out.resize(end + width - 1, 0);
-        out.copy_within(at + 1..end, at + width);
+    let length = end - start;
+    let more = varint_len(length as u64) - 1;
+    if more > 0 {
+        out.resize(end + more, 0);
+        out.copy_within(start..end, start + more);
     }
-    put_length(&mut out[at..at + width], length);
+    put_length(&mut out[start - 1..start + more], length as u64);
 }
 
 /// Fills `room`, all of it, with a varint; padded if it would be shorter.

@@ -57,16 +57,19 @@ impl<'a> Scan<'a> {
             return Err(Malformed::FieldNumber);
         }
         let wire_type = (key & 7) as u8;
-        let length = match wire_type {
-            BYTES => {
-                let (length, after) = varint(self.message, body)?;
-                body = after;
-                usize::try_from(length).map_err(|_| Malformed::Truncated)?
-            }
-            VARINT => varint(self.message, body)?.1 - body,
-            FIXED64 => 8,
-            FIXED32 => 4,
-            other => return Err(Malformed::WireType(other)),
+        // Nearly all fields are of this type, so it is asked for first.
+        let length = if wire_type == BYTES {
+            let (length, after) = varint(self.message, body)?;
+            body = after;
+            usize::try_from(length).map_err(|_| Malformed::Truncated)?
+        } else if wire_type == FIXED64 {
+            8
+        } else if wire_type == VARINT {
+            varint(self.message, body)?.1 - body
+        } else if wire_type == FIXED32 {
+            4
+        } else {
+            return Err(Malformed::WireType(wire_type));
         };
         if length > self.message.len() - body {
             return Err(Malformed::Truncated);

@@ -9,29 +9,21 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use collector_config::Section;
-use collector_engine::{Authenticator, Extension, ExtensionFactory};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use collector_engine::{Authenticator, BoxError, Extension, ExtensionFactory};
 use std::sync::Arc;
 
 /// The line in the table.
 pub const FACTORY: ExtensionFactory = ExtensionFactory {
     kind: "basicauth",
-    configure: |section| Box::new(BasicAuthExtension(configure(section))),
+    configure,
 };
 
-/// Offers the authenticator to exporters.
-struct BasicAuthExtension(Arc<dyn Authenticator>);
+struct BasicAuth(Arc<Credentials>);
 
-impl Extension for BasicAuthExtension {
-    fn authenticator(&self) -> Option<Arc<dyn Authenticator>> {
-        Some(self.0.clone())
-    }
-}
+/// The value of the header.
+struct Credentials(String);
 
-struct BasicAuth(HeaderValue);
-
-/// Reads the settings.
-pub fn configure(section: &mut Section<'_, '_>) -> Arc<dyn Authenticator> {
+fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
     let value = section.section("client_auth", |client| {
         let username = client.required_text("username").unwrap_or_default();
         let password = client.required_text("password").unwrap_or_default();
@@ -40,15 +32,18 @@ pub fn configure(section: &mut Section<'_, '_>) -> Arc<dyn Authenticator> {
         }
         format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
     });
-    // Base64 is always a valid header.
-    let mut value = HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(""));
-    value.set_sensitive(true);
-    Arc::new(BasicAuth(value))
+    Box::new(BasicAuth(Arc::new(Credentials(value))))
 }
 
-impl Authenticator for BasicAuth {
-    fn apply(&self, headers: &mut HeaderMap) {
-        headers.insert(AUTHORIZATION, self.0.clone());
+impl Extension for BasicAuth {
+    fn authenticator(&self) -> Option<Arc<dyn Authenticator>> {
+        Some(self.0.clone())
+    }
+}
+
+impl Authenticator for Credentials {
+    fn headers(&self) -> Result<Vec<(String, String)>, BoxError> {
+        Ok(vec![("authorization".to_owned(), self.0.clone())])
     }
 }
 
@@ -57,7 +52,7 @@ mod tests {
     use super::*;
     use collector_config::{Errors, Node};
 
-    fn read(text: &str) -> Result<Arc<dyn Authenticator>, String> {
+    fn read(text: &str) -> Result<Box<dyn Extension>, String> {
         let node = Node::parse(text, "").unwrap();
         let mut errors = Errors::default();
         let mut section = Section::open("extensions::basicauth", &node, &mut errors);
@@ -69,10 +64,9 @@ mod tests {
     #[test]
     fn a_name_and_a_password_become_the_header() {
         let auth = read("client_auth: {username: Aladdin, password: 'open sesame'}").unwrap();
-        let mut headers = HeaderMap::new();
-        auth.apply(&mut headers);
-        assert_eq!(headers[AUTHORIZATION], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert!(headers[AUTHORIZATION].is_sensitive());
+        let headers = auth.authenticator().unwrap().headers().unwrap();
+        let value = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
+        assert_eq!(headers, [("authorization".to_owned(), value.to_owned())]);
     }
 
     #[test]

@@ -9,119 +9,138 @@
 //! ```
 
 use collector_config::Section;
-use collector_engine::{Authenticator, Extension, ExtensionFactory};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use std::path::PathBuf;
+use collector_engine::{Authenticator, BoxError, Ended, Extension, ExtensionFactory, Host};
+use http::header::{HeaderName, HeaderValue};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The line in the table.
 pub const FACTORY: ExtensionFactory = ExtensionFactory {
     kind: "bearertokenauth",
-    configure: |section| Box::new(BearerTokenExtension(configure(section))),
+    configure,
 };
 
-/// Offers the authenticator to exporters.
-struct BearerTokenExtension(Arc<dyn Authenticator>);
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
-impl Extension for BearerTokenExtension {
-    fn authenticator(&self) -> Option<Arc<dyn Authenticator>> {
-        Some(self.0.clone())
-    }
-}
+struct BearerTokenAuth(Arc<BearerToken>);
 
 struct BearerToken {
-    header: HeaderName,
+    header: String,
     scheme: String,
     source: Source,
 }
 
 enum Source {
-    Fixed(Option<HeaderValue>),
+    /// The header's value.
+    Fixed(String),
     File(PathBuf, Mutex<Seen>),
 }
 
 /// What the file held when it was last looked at.
 #[derive(Default)]
 struct Seen {
-    value: Option<HeaderValue>,
+    value: Option<String>,
     modified: Option<SystemTime>,
     looked: Option<Instant>,
 }
 
-/// Reads the settings; the file only when the first request is sent.
-pub fn configure(section: &mut Section<'_, '_>) -> Arc<dyn Authenticator> {
+/// Why there is no token. Never repeats it.
+#[derive(Debug, thiserror::Error)]
+enum TokenError {
+    #[error("cannot read the token in {path}")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path} holds no token, or one that is not printable")]
+    Unusable { path: String },
+}
+
+fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
     let scheme = section.text("scheme").unwrap_or("Bearer").to_owned();
-    let header = section.text("header").unwrap_or("Authorization").parse();
-    let header = header.unwrap_or_else(|_| {
+    let header = section.text("header").unwrap_or("Authorization").to_owned();
+    if header.parse::<HeaderName>().is_err() {
         section.error("header", "is not a header's name");
-        http::header::AUTHORIZATION
-    });
+    }
     let token = section.text("token");
     let source = match (section.text("filename"), token) {
         // As upstream: a file is stronger than a token.
         (Some(path), _) => Source::File(path.into(), Mutex::default()),
-        (None, Some(token)) => {
-            let value = header_value(&scheme, token);
-            if value.is_none() {
-                section.error("token", "must be printable and not empty");
-            }
-            Source::Fixed(value)
-        }
+        (None, Some(token)) => Source::Fixed(header_value(&scheme, token).unwrap_or_else(|| {
+            section.error("token", "must be printable and not empty");
+            String::new()
+        })),
         (None, None) => {
             section.error("token", "is required, or a filename that holds it");
-            Source::Fixed(None)
+            Source::Fixed(String::new())
         }
     };
-    Arc::new(BearerToken { header, scheme, source })
+    Box::new(BearerTokenAuth(Arc::new(BearerToken { header, scheme, source })))
 }
 
-fn header_value(scheme: &str, token: &str) -> Option<HeaderValue> {
+fn header_value(scheme: &str, token: &str) -> Option<String> {
     let token = Some(token.trim()).filter(|token| !token.is_empty())?;
-    let mut value = HeaderValue::try_from(format!("{scheme} {token}").trim_start()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+    let value = format!("{scheme} {token}").trim_start().to_owned();
+    HeaderValue::try_from(&value).is_ok().then_some(value)
+}
+
+impl Extension for BearerTokenAuth {
+    /// A token that cannot be read now is found before anything runs.
+    fn open(&mut self, _: &Host) -> Ended {
+        self.0.headers().map(drop)
+    }
+
+    fn authenticator(&self) -> Option<Arc<dyn Authenticator>> {
+        Some(self.0.clone())
+    }
 }
 
 impl Authenticator for BearerToken {
-    fn apply(&self, headers: &mut HeaderMap) {
+    fn headers(&self) -> Result<Vec<(String, String)>, BoxError> {
         let value = match &self.source {
             Source::Fixed(value) => value.clone(),
             Source::File(path, seen) => {
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                if seen.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-                    seen.look(path, &self.scheme);
-                }
-                seen.value.clone()
+                seen.value(path, &self.scheme)?
             }
         };
-        if let Some(value) = value {
-            headers.insert(self.header.clone(), value);
-        }
+        Ok(vec![(self.header.clone(), value)])
     }
 }
 
 impl Seen {
-    /// Reads the file if it has changed. One that cannot be read leaves the token from before.
-    fn look(&mut self, path: &PathBuf, scheme: &str) {
-        self.looked = Some(Instant::now());
-        let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    /// The header's value, of the file as it is now. A file that cannot be read any more leaves what it held before.
+    fn value(&mut self, path: &Path, scheme: &str) -> Result<String, TokenError> {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            self.looked = Some(Instant::now());
+            if let Err(error) = self.look(path, scheme) {
+                let Some(value) = &self.value else {
+                    self.looked = None;
+                    return Err(error);
+                };
+                tracing::warn!(
+                    error = kit::logging::chain(&error),
+                    "going on with the token from before"
+                );
+                return Ok(value.clone());
+            }
+        }
+        self.value.clone().ok_or_else(|| TokenError::Unusable {
+            path: path.display().to_string(),
+        })
+    }
+
+    /// Reads the file if it has changed.
+    fn look(&mut self, path: &Path, scheme: &str) -> Result<(), TokenError> {
+        let shown = || path.display().to_string();
+        let read = |source| TokenError::Read { path: shown(), source };
+        let modified = std::fs::metadata(path).map_err(read)?.modified().ok();
         if modified.is_some() && modified == self.modified {
-            return;
+            return Ok(());
         }
-        match std::fs::read_to_string(path) {
-            Ok(text) => match header_value(scheme, &text) {
-                Some(value) => {
-                    self.value = Some(value);
-                    self.modified = modified;
-                }
-                None => tracing::warn!(path = %path.display(), "the token's file holds no printable token"),
-            },
-            Err(error) => tracing::warn!(path = %path.display(), %error, "cannot read the token's file"),
-        }
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        self.value = Some(header_value(scheme, &text).ok_or_else(|| TokenError::Unusable { path: shown() })?);
+        self.modified = modified;
+        Ok(())
     }
 }
 
@@ -130,7 +149,7 @@ mod tests {
     use super::*;
     use collector_config::{Errors, Node};
 
-    fn read(text: &str) -> Result<Arc<dyn Authenticator>, String> {
+    fn read(text: &str) -> Result<Box<dyn Extension>, String> {
         let node = Node::parse(text, "").unwrap();
         let mut errors = Errors::default();
         let mut section = Section::open("extensions::bearertokenauth", &node, &mut errors);
@@ -139,19 +158,22 @@ mod tests {
         errors.unless_any(value).map_err(|errors| errors.to_string())
     }
 
-    fn applied(auth: &dyn Authenticator) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        auth.apply(&mut headers);
-        headers
+    fn applied(auth: &dyn Extension) -> (String, String) {
+        let mut headers = auth.authenticator().unwrap().headers().unwrap();
+        assert_eq!(headers.len(), 1);
+        headers.remove(0)
+    }
+
+    fn authorization(value: &str) -> (String, String) {
+        ("Authorization".to_owned(), value.to_owned())
     }
 
     #[test]
     fn a_token_stands_behind_its_scheme() {
         let auth = read("token: abc").unwrap();
-        assert_eq!(applied(&*auth)["authorization"], "Bearer abc");
+        assert_eq!(applied(&*auth), authorization("Bearer abc"));
         let auth = read("{token: abc, scheme: '', header: X-Key}").unwrap();
-        assert_eq!(applied(&*auth)["x-key"], "abc");
-        assert!(applied(&*auth)["x-key"].is_sensitive());
+        assert_eq!(applied(&*auth), ("X-Key".to_owned(), "abc".to_owned()));
     }
 
     #[test]
@@ -160,17 +182,28 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "one\n").unwrap();
         let auth = read(&format!("{{token: ignored, filename: '{}'}}", path.display())).unwrap();
-        assert_eq!(applied(&*auth)["authorization"], "Bearer one");
+        assert_eq!(applied(&*auth), authorization("Bearer one"));
         std::fs::write(&path, "two\n").unwrap();
         let later = SystemTime::now() + Duration::from_secs(5);
         std::fs::File::open(&path).unwrap().set_modified(later).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while applied(&*auth)["authorization"] != "Bearer two" {
+        while applied(&*auth) != authorization("Bearer two") {
             assert!(Instant::now() < deadline, "the new token is never used");
             std::thread::yield_now();
         }
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(applied(&*auth)["authorization"], "Bearer two");
+        assert_eq!(applied(&*auth), authorization("Bearer two"));
+    }
+
+    #[test]
+    fn a_file_without_a_token_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let auth = read(&format!("filename: '{}'", path.display())).unwrap();
+        let headers = || auth.authenticator().unwrap().headers().unwrap_err().to_string();
+        assert!(headers().contains("cannot read the token in "), "{}", headers());
+        std::fs::write(&path, "\n").unwrap();
+        assert!(headers().contains("holds no token"), "{}", headers());
     }
 
     #[test]

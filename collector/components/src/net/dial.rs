@@ -7,7 +7,6 @@ use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -43,10 +42,10 @@ pub struct Connection {
 }
 
 /// Connects to one server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Dialer {
     place: Place,
-    tls: Option<(Arc<Loaded<ClientConfig>>, ServerName<'static>)>,
+    tls: Option<(Loaded<ClientConfig>, ServerName<'static>)>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -60,7 +59,6 @@ impl std::fmt::Debug for Connection {
 impl Dialer {
     /// A dialer to `place`, with the TLS and the server's name that its certificate must have.
     pub fn new(place: Place, tls: Option<(Loaded<ClientConfig>, ServerName<'static>)>) -> Self {
-        let tls = tls.map(|(config, name)| (Arc::new(config), name));
         Dialer { place, tls }
     }
 

@@ -1,5 +1,5 @@
-//! What receivers and exporters share of the network: TLS with the settings of upstream's `configtls`, the compression of
-//! whole bodies, and a client of one HTTP server.
+//! What receivers, exporters and extensions share of the network: TLS with the settings of upstream's `configtls`, the
+//! compression of whole bodies, a client of one HTTP server, and pages for people and probes.
 
 pub mod client;
 pub mod compress;

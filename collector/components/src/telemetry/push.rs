@@ -18,16 +18,7 @@ pub(super) async fn run(
 ) -> Ended {
     let settings = settings(&reader);
     match reader.exporter.protocol {
-        OtlpProtocol::Grpc => {
-            send_all(
-                grpc::sender(&settings, stopping.clone())?,
-                reader,
-                resource,
-                engine,
-                stopping,
-            )
-            .await
-        }
+        OtlpProtocol::Grpc => send_all(grpc::sender(&settings, &stopping)?, reader, resource, engine, stopping).await,
         OtlpProtocol::HttpProtobuf => {
             send_all(
                 otlphttp::sender(&settings, &stopping)?,

@@ -97,7 +97,7 @@ impl Expansion<'_> {
             Value::List(_) | Value::Map(_) => {
                 self.spend(COST.saturating_mul(size(&node)), at)?;
                 if file.is_none() {
-                    place(&mut node, at);
+                    node.place(at);
                 }
                 self.node(&mut node, depth + 1);
             }
@@ -124,11 +124,12 @@ impl Expansion<'_> {
 
     fn typed(&mut self, text: &str, file: &Option<Arc<str>>, inner: &str, at: &Position) -> Node {
         let name = file.clone().unwrap_or_default();
-        parse(text, &name).unwrap_or_else(|error| {
+        // The parser's reason may show a piece of the file, which may be secret.
+        parse(text, &name).unwrap_or_else(|_| {
             if file.is_some() && text.contains('\n') {
                 let path = self.path.join("::");
-                let message = format!("${{{inner}}} is not YAML, and is taken as text ({error})");
-                self.errors.warn(path, at, message);
+                self.errors
+                    .warn(path, at, format!("${{{inner}}} is not YAML, and is taken as text"));
             }
             Node::from(text)
         })
@@ -212,20 +213,5 @@ fn size(node: &Node) -> usize {
         Value::List(nodes) => 1 + nodes.iter().map(size).sum::<usize>(),
         Value::Map(entries) => 1 + entries.iter().map(|entry| size(&entry.node)).sum::<usize>(),
         _ => 1,
-    }
-}
-
-/// Gives all of it the place `at`.
-fn place(node: &mut Node, at: &Position) {
-    node.position = at.clone();
-    match &mut node.value {
-        Value::List(nodes) => nodes.iter_mut().for_each(|node| place(node, at)),
-        Value::Map(entries) => {
-            for entry in entries {
-                entry.position = at.clone();
-                place(&mut entry.node, at);
-            }
-        }
-        _ => {}
     }
 }

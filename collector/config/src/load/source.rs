@@ -75,7 +75,11 @@ impl Source {
                 parse(&text, &name)
             }
             Source::Yaml(text) => parse(text, &name),
-            Source::Set { key, value } => Ok(Node::map([(key.as_str(), parse(value, &name)?)])),
+            Source::Set { key, value } => {
+                let mut node = Node::map([(key.as_str(), parse(value, &name)?)]);
+                node.place(&Position { file: name, line: 1 });
+                Ok(node)
+            }
         }
     }
 }

@@ -151,6 +151,21 @@ fn a_variable_that_is_not_set_is_a_warning() {
 }
 
 #[test]
+fn a_file_that_is_not_yaml_is_text_and_a_warning_if_it_could_be_meant_as_a_mapping() {
+    let world = World::new([
+        ("bad", "a: [\nb: 2\n"),
+        ("pem", "-----BEGIN X-----\nMII=\n-----END X-----\n"),
+    ]);
+    let loaded = world.load(&["yaml:{a: '${file:bad}', b: '${file:pem}'}"]).unwrap();
+    assert_eq!(json(&loaded.root, "a"), r#""a: [\nb: 2""#);
+    assert_eq!(json(&loaded.root, "b"), r#""-----BEGIN X-----\nMII=\n-----END X-----""#);
+    assert_eq!(
+        texts(&loaded.warnings),
+        ["--config yaml:1: a: ${file:bad} is not YAML, and is taken as text"]
+    );
+}
+
+#[test]
 fn invalid_references_are_all_named_with_their_place() {
     let world = World::new([
         ("LOOP", "${env:LOOP}"),

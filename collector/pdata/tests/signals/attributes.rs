@@ -1,6 +1,6 @@
 use crate::generate::{any_value, span};
 use collector_pdata::Malformed;
-use collector_pdata::attributes::{Editor, field, find, put};
+use collector_pdata::attributes::{Editor, field, find, modify, put};
 use collector_pdata::edit::Change;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -121,6 +121,32 @@ proptest! {
             let after = edit(&mut editor, &actions, &bytes).unwrap_or(bytes);
             prop_assert_eq!(Span::decode(&after[..]).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn one_attribute_is_modified_as_an_editor_does(
+        span in span(), key in "[a-e]{0,2}", value in proptest::option::of(any_value()), keep in any::<bool>()
+    ) {
+        let bytes = span.encode_to_vec();
+        let mut out = b"before".to_vec();
+        let change = modify(&bytes, field::SPAN, key.as_bytes(), &mut out, |old, new| {
+            AnyValue::decode(old).unwrap();
+            value.iter().for_each(|value| value.encode(new).unwrap());
+            Ok(match (&value, keep) {
+                (_, true) => Change::Keep,
+                (Some(_), _) => Change::Replace,
+                (None, _) => Change::Drop,
+            })
+        });
+        let mut expected = span.clone();
+        if !keep {
+            apply(&Action::Modify(key.clone(), value), &mut expected.attributes);
+        }
+        let present = span.attributes.iter().any(|attribute| attribute.key == key);
+        prop_assert_eq!(change, Ok(if present && !keep { Change::Replace } else { Change::Keep }));
+        prop_assert_eq!(&out[..6], b"before");
+        let after = if present && !keep { &out[6..] } else { &bytes };
+        prop_assert_eq!(Span::decode(after).unwrap(), expected);
     }
 
     #[test]

@@ -60,9 +60,31 @@ const SIZERS: [(&str, Sizer); 3] = [
 const MAX_BYTES: u32 = 128 << 20;
 
 impl QueueSettings {
+    /// Reads the exporter's `sending_queue`.
+    pub fn configure(section: &mut Section<'_, '_>) -> QueueSettings {
+        section.section("sending_queue", |queue| {
+            let settings = QueueSettings {
+                enabled: queue.flag("enabled", true),
+                num_consumers: at_least_one(queue, "num_consumers", 10) as usize,
+                queue_size: at_least_one(queue, "queue_size", 1000),
+                sizer: queue.choice("sizer", &SIZERS).unwrap_or(Sizer::Requests),
+                block_on_overflow: queue.flag("block_on_overflow", false),
+                wait_for_result: queue.flag("wait_for_result", false),
+                storage: storage(queue),
+                batch: batch(queue),
+            };
+            if settings.wait_for_result && settings.storage.is_some() {
+                queue.error("wait_for_result", "must be false where the queue is in a storage");
+            }
+            settings
+        })
+    }
+}
+
+impl QueueSettings {
     /// The queue in memory. What comes while it is full is refused at the pipeline's entry, or dropped where another
-    /// exporter goes on.
-    pub fn queue(&self) -> Queue {
+    /// exporter goes on, so that the memory stays flat.
+    pub fn in_memory(&self) -> Queue {
         let size = u32::try_from(self.queue_size).unwrap_or(u32::MAX);
         let (items, bytes) = match (self.enabled, self.sizer) {
             // Without a queue there is still the request that waits for a free consumer.
@@ -82,24 +104,9 @@ impl QueueSettings {
         }
     }
 
-    /// Reads the exporter's `sending_queue`.
-    pub fn configure(section: &mut Section<'_, '_>) -> QueueSettings {
-        section.section("sending_queue", |queue| {
-            let settings = QueueSettings {
-                enabled: queue.flag("enabled", true),
-                num_consumers: at_least_one(queue, "num_consumers", 10) as usize,
-                queue_size: at_least_one(queue, "queue_size", 1000),
-                sizer: queue.choice("sizer", &SIZERS).unwrap_or(Sizer::Requests),
-                block_on_overflow: queue.flag("block_on_overflow", false),
-                wait_for_result: queue.flag("wait_for_result", false),
-                storage: storage(queue),
-                batch: batch(queue),
-            };
-            if settings.wait_for_result && settings.storage.is_some() {
-                queue.error("wait_for_result", "must be false where the queue is in a storage");
-            }
-            settings
-        })
+    /// How many requests one of so many workers has on their way at the same time.
+    pub fn consumers_of(&self, workers: usize) -> usize {
+        self.num_consumers.div_ceil(workers.max(1)).max(1)
     }
 }
 
@@ -165,12 +172,15 @@ mod tests {
               storage: file_storage/otc, batch: {flush_timeout: 1s, min_size: 10, max_size: 20, sizer: bytes}}",
         )
         .unwrap();
-        assert_eq!(queue.storage.unwrap().to_string(), "file_storage/otc");
+        assert_eq!(queue.storage.as_ref().unwrap().to_string(), "file_storage/otc");
         assert_eq!(
             (queue.num_consumers, queue.queue_size, queue.sizer),
             (2, 5_000_000, Sizer::Bytes)
         );
         assert_eq!(queue.batch.unwrap().max_size, 20);
+        let memory = queue.in_memory();
+        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
+        assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
     }
 
     #[test]

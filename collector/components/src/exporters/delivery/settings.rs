@@ -3,7 +3,7 @@
 use crate::net::compress::{Compressor, Encoding};
 use bytes::Bytes;
 use collector_config::{ComponentId, Entry, Errors, Node, Section, Value};
-use collector_engine::{Authenticator, Host, HostError};
+use collector_engine::{Authenticator, BoxError, Host, HostError};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -170,6 +170,11 @@ pub struct Auth {
     authenticator: Option<Arc<dyn Authenticator>>,
 }
 
+/// Why a request cannot be authenticated.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot authenticate")]
+pub struct AuthError(#[source] BoxError);
+
 impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Auth").field(&self.id).finish()
@@ -194,7 +199,7 @@ impl Auth {
         self.id.as_ref()
     }
 
-    /// Looks the extension up; without its proof nothing may be sent.
+    /// Gets that extension's authenticator.
     pub fn open(&mut self, host: &Host) -> Result<(), HostError> {
         if let Some(id) = &self.id {
             self.authenticator = Some(host.authenticator(id)?);
@@ -202,11 +207,18 @@ impl Auth {
         Ok(())
     }
 
-    /// Sets the headers of one request.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        if let Some(authenticator) = &self.authenticator {
-            authenticator.apply(headers);
+    /// Sets the headers of one request; must be opened.
+    pub fn apply(&self, headers: &mut HeaderMap) -> Result<(), AuthError> {
+        let Some(authenticator) = &self.authenticator else {
+            return Ok(());
+        };
+        for (name, value) in authenticator.headers().map_err(AuthError)? {
+            let name = HeaderName::try_from(name).map_err(|error| AuthError(error.into()))?;
+            let mut value = HeaderValue::try_from(value).map_err(|error| AuthError(error.into()))?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
         }
+        Ok(())
     }
 }
 
@@ -270,13 +282,12 @@ mod tests {
     }
 
     #[test]
-    fn an_authenticator_is_read_by_its_id() {
+    fn an_authenticator_is_named_by_its_id() {
         let auth = read("auth: {authenticator: bearertokenauth/a}", Auth::configure).unwrap();
-        assert_eq!(auth.id().map(ToString::to_string), Some("bearertokenauth/a".to_owned()));
-        assert!(
-            read("auth: {}", Auth::configure)
-                .unwrap_err()
-                .contains("auth::authenticator: is required")
-        );
+        assert_eq!(auth.id().unwrap().to_string(), "bearertokenauth/a");
+        let error = read("auth: {}", Auth::configure).unwrap_err();
+        assert!(error.contains("auth::authenticator: is required"), "{error}");
+        let error = read("auth: {authenticator: 1}", Auth::configure).unwrap_err();
+        assert!(error.contains("is not a component"), "{error}");
     }
 }

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use collector_engine::BoxError;
 use collector_pdata::{Payload, Signal};
 use http::header::{CONTENT_TYPE, HeaderName, TE};
-use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use std::time::Duration;
 
@@ -35,26 +34,20 @@ pub(super) struct Call {
 }
 
 impl GrpcTransport {
+    /// Calls to `base`, which is a scheme and an authority.
     pub(super) fn new(
         client: Client,
-        scheme: &str,
-        authority: &Authority,
+        base: &str,
         mut headers: HeaderMap,
         auth: Auth,
-        compressor: Option<SharedCompressor>,
         timeout: Option<Duration>,
     ) -> Result<Self, BoxError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(TE, HeaderValue::from_static("trailers"));
-        if let Some(compressor) = &compressor {
-            headers.insert(ENCODING, HeaderValue::from_static(compressor.encoding().name()));
-        }
         if let Some(timeout) = timeout {
             headers.insert(TIMEOUT, grpc_timeout(timeout)?);
         }
-        let uri = |service: &str| {
-            format!("{scheme}://{authority}/opentelemetry.proto.collector.{service}/Export").parse::<Uri>()
-        };
+        let uri = |service: &str| format!("{base}/opentelemetry.proto.collector.{service}/Export").parse::<Uri>();
         Ok(GrpcTransport {
             client,
             uris: [
@@ -64,19 +57,35 @@ impl GrpcTransport {
             ],
             headers,
             auth,
-            compressor,
+            compressor: None,
             timeout,
         })
     }
 
+    pub(super) fn compressing(mut self, compressor: Option<SharedCompressor>) -> Self {
+        if let Some(compressor) = &compressor {
+            let name = HeaderValue::from_static(compressor.encoding().name());
+            self.headers.insert(ENCODING, name);
+        }
+        self.compressor = compressor;
+        self
+    }
+
     async fn exchange(&self, call: &Call) -> Outcome {
+        let mut proof = HeaderMap::new();
+        if let Err(error) = self.auth.apply(&mut proof) {
+            return Outcome::Later {
+                reason: kit::logging::chain(&error),
+                after: None,
+            };
+        }
         let make = |_| {
             let mut request = Request::new(call.message.clone().into());
             *request.method_mut() = Method::POST;
             *request.version_mut() = Version::HTTP_2;
             *request.uri_mut() = self.uris[index(call.signal)].clone();
             *request.headers_mut() = self.headers.clone();
-            self.auth.apply(request.headers_mut());
+            request.headers_mut().extend(proof.clone());
             request
         };
         match self.client.send(make).await {

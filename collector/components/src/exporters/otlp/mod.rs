@@ -34,6 +34,7 @@ use collector_engine::{
 use collector_pdata::Signal;
 use http::HeaderMap;
 use http::uri::Authority;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The line in the table.
@@ -43,7 +44,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
-#[derive(Clone)]
 struct OtlpExporter {
     endpoint: Endpoint,
     authority: Option<Authority>,
@@ -55,14 +55,15 @@ struct OtlpExporter {
     timeout: Option<Duration>,
     retry: Retry,
     queue: QueueSettings,
-    dialer: Option<Dialer>,
+    workers: usize,
+    dialer: Option<Arc<Dialer>>,
 }
 
 /// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
-pub(crate) fn sender(settings: &Node, draining: Draining) -> Result<impl Transport, BoxError> {
-    let exporter = settings::read_alone(settings, read)?;
-    let dialer = exporter.dialer()?;
-    exporter.transport(dialer, draining)
+pub(crate) fn sender(settings: &Node, draining: &Draining) -> Result<impl Transport, BoxError> {
+    let mut exporter = settings::read_alone(settings, read)?;
+    exporter.dial()?;
+    exporter.transport(draining)
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
@@ -94,6 +95,7 @@ fn read(section: &mut Section<'_, '_>) -> OtlpExporter {
         timeout: settings::timeout(section, Duration::from_secs(5)),
         retry: Retry::configure(section),
         queue: QueueSettings::configure(section),
+        workers: 1,
         dialer: None,
     }
 }
@@ -155,33 +157,22 @@ impl OtlpExporter {
         Ok(Dialer::new(self.endpoint.place.clone(), Some((config, name))))
     }
 
-    /// The work of one worker, with connections of its own.
-    async fn export(self, input: ExporterInput) -> Ended {
-        let dialer = self.dialer.clone().ok_or("the exporter was not opened")?;
-        let (retry, consumers) = (self.retry, self.queue.num_consumers);
-        let destination = self.endpoint.place.to_string();
-        let transport = self.transport(dialer, input.draining())?;
-        delivery::run(transport, retry, consumers, destination, input).await;
+    fn dial(&mut self) -> Result<(), TlsError> {
+        self.dialer = Some(Arc::new(self.dialer()?));
         Ok(())
     }
 
-    fn transport(self, dialer: Dialer, draining: Draining) -> Result<GrpcTransport, BoxError> {
-        let authority = match self.authority {
-            Some(authority) => authority,
+    fn transport(&self, draining: &Draining) -> Result<GrpcTransport, BoxError> {
+        let dialer = self.dialer.clone().ok_or("the exporter was not opened")?;
+        let authority = match &self.authority {
+            Some(authority) => authority.clone(),
             None => self.endpoint.place.authority().parse()?,
         };
-        let scheme = if dialer.is_tls() { "https" } else { "http" };
-        let client = Client::new(dialer, self.client, draining);
-        let compressor = self.compression.compressor()?;
-        GrpcTransport::new(
-            client,
-            scheme,
-            &authority,
-            self.headers,
-            self.auth,
-            compressor,
-            self.timeout,
-        )
+        let base = format!("{}://{authority}", if dialer.is_tls() { "https" } else { "http" });
+        let client = Client::new(dialer, self.client, draining.clone());
+        let (headers, auth) = (self.headers.clone(), self.auth.clone());
+        let transport = GrpcTransport::new(client, &base, headers, auth, self.timeout)?;
+        Ok(transport.compressing(self.compression.compressor()?))
     }
 }
 
@@ -191,21 +182,26 @@ impl Exporter for OtlpExporter {
     }
 
     fn queue(&self) -> Queue {
-        self.queue.queue()
+        self.queue.in_memory()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().into_iter().cloned().collect()
+        self.auth.id().cloned().into_iter().collect()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
-        self.dialer = Some(self.dialer()?);
-        Ok(())
+        self.workers = host.workers();
+        Ok(self.dial()?)
     }
 
     fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let exporter = self.clone();
-        Box::pin(exporter.export(input))
+        let transport = self.transport(&input.draining());
+        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
+        let destination = self.endpoint.place.to_string();
+        Box::pin(async move {
+            delivery::run(transport?, retry, consumers, destination, input).await;
+            Ok(())
+        })
     }
 }

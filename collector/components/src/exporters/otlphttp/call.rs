@@ -105,6 +105,13 @@ impl HttpTransport {
         let Some(route) = self.route(call.signal) else {
             return Outcome::Refused(NO_ENDPOINT.to_owned());
         };
+        let mut proof = HeaderMap::new();
+        if let Err(error) = self.auth.apply(&mut proof) {
+            return Outcome::Later {
+                reason: kit::logging::chain(&error),
+                after: None,
+            };
+        }
         let make = |http2| {
             let mut request = Request::new(call.body.clone().into());
             *request.method_mut() = Method::POST;
@@ -113,7 +120,7 @@ impl HttpTransport {
             if !http2 && !request.headers().contains_key(HOST) {
                 request.headers_mut().insert(HOST, route.host.clone());
             }
-            self.auth.apply(request.headers_mut());
+            request.headers_mut().extend(proof.clone());
             request
         };
         match route.client.send(make).await {

@@ -43,7 +43,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
-#[derive(Clone)]
 struct OtlpHttpExporter {
     /// Of traces, metrics and logs.
     endpoints: [Option<Endpoint>; 3],
@@ -55,9 +54,9 @@ struct OtlpHttpExporter {
     compression: Compression,
     timeout: Option<Duration>,
     retry: Retry,
-    consumers: usize,
     queue: QueueSettings,
-    dialers: [Option<Dialer>; 3],
+    workers: usize,
+    dialers: [Option<Arc<Dialer>>; 3],
 }
 
 /// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
@@ -76,7 +75,10 @@ fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
     let allowed = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
     refuse_what_is_not_there(section);
     let most = section.count("max_conns_per_host", 0) as usize;
-    let queue = QueueSettings::configure(section);
+    let mut queue = QueueSettings::configure(section);
+    if most > 0 {
+        queue.num_consumers = queue.num_consumers.min(most);
+    }
     OtlpHttpExporter {
         endpoints: endpoints(section),
         tls: ClientTls::configure(section, false),
@@ -87,12 +89,8 @@ fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
         compression: Compression::configure(section, &allowed),
         timeout: settings::timeout(section, Duration::from_secs(30)),
         retry: Retry::configure(section),
-        consumers: if most == 0 {
-            queue.num_consumers
-        } else {
-            queue.num_consumers.min(most)
-        },
         queue,
+        workers: 1,
         dialers: [None, None, None],
     }
 }
@@ -177,7 +175,7 @@ impl OtlpHttpExporter {
         let mut clients: Vec<(Endpoint, Arc<Client>)> = Vec::new();
         let mut routes = [None, None, None];
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            let (Some(endpoint), Some(dialer)) = (endpoint, self.dialers[index].clone()) else {
+            let (Some(endpoint), Some(dialer)) = (endpoint, &self.dialers[index]) else {
                 continue;
             };
             // Signals of one server share its connections.
@@ -187,7 +185,7 @@ impl OtlpHttpExporter {
                 .find(|(known, _)| same(known))
                 .map(|(_, client)| client.clone());
             let client = shared.unwrap_or_else(|| {
-                let client = Arc::new(Client::new(dialer, self.client, draining.clone()));
+                let client = Arc::new(Client::new(dialer.clone(), self.client, draining.clone()));
                 clients.push((endpoint.clone(), client.clone()));
                 client
             });
@@ -196,11 +194,23 @@ impl OtlpHttpExporter {
         Ok(routes)
     }
 
-    /// The work of one worker, with connections of its own.
-    async fn export(self, input: ExporterInput) -> Ended {
-        let transport = self.transport(&input.draining())?;
-        let destination = self.destination();
-        delivery::run(transport, self.retry, self.consumers, destination, input).await;
+    fn destination(&self) -> String {
+        let places = self
+            .endpoints
+            .iter()
+            .flatten()
+            .map(|endpoint| endpoint.place.to_string());
+        let mut places: Vec<String> = places.collect();
+        places.dedup();
+        places.join(", ")
+    }
+
+    fn dial(&mut self) -> Result<(), TlsError> {
+        for index in 0..self.endpoints.len() {
+            if let Some(endpoint) = &self.endpoints[index] {
+                self.dialers[index] = Some(Arc::new(self.dialer(endpoint)?));
+            }
+        }
         Ok(())
     }
 
@@ -217,26 +227,6 @@ impl OtlpHttpExporter {
             self.timeout,
         ))
     }
-
-    fn dial(&mut self) -> Result<(), TlsError> {
-        for index in 0..self.endpoints.len() {
-            if let Some(endpoint) = &self.endpoints[index] {
-                self.dialers[index] = Some(self.dialer(endpoint)?);
-            }
-        }
-        Ok(())
-    }
-
-    fn destination(&self) -> String {
-        let places = self
-            .endpoints
-            .iter()
-            .flatten()
-            .map(|endpoint| endpoint.place.to_string());
-        let mut places: Vec<String> = places.collect();
-        places.dedup();
-        places.join(", ")
-    }
 }
 
 impl Exporter for OtlpHttpExporter {
@@ -245,20 +235,26 @@ impl Exporter for OtlpHttpExporter {
     }
 
     fn queue(&self) -> Queue {
-        self.queue.queue()
+        self.queue.in_memory()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().into_iter().cloned().collect()
+        self.auth.id().cloned().into_iter().collect()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
+        self.workers = host.workers();
         Ok(self.dial()?)
     }
 
     fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let exporter = self.clone();
-        Box::pin(exporter.export(input))
+        let transport = self.transport(&input.draining());
+        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
+        let destination = self.destination();
+        Box::pin(async move {
+            delivery::run(transport?, retry, consumers, destination, input).await;
+            Ok(())
+        })
     }
 }

@@ -143,7 +143,7 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client without a connection yet. Once `draining` has begun there will be no time to wait for better days, so
     /// that connections are tried without a pause.
-    pub fn new(dialer: Dialer, settings: ClientSettings, draining: Draining) -> Self {
+    pub fn new(dialer: Arc<Dialer>, settings: ClientSettings, draining: Draining) -> Self {
         Client {
             dialer: Arc::new(dialer),
             settings,
