@@ -178,9 +178,11 @@ mod tests {
             (2, 5_000_000, Sizer::Bytes)
         );
         assert_eq!(queue.batch.unwrap().max_size, 20);
-        let memory = queue.in_memory();
-        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
         assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
+        let memory = queue.in_memory();
+        assert_eq!((memory.limits.items, memory.overflow), (1, Overflow::Wait));
+        let enabled = QueueSettings { enabled: true, ..queue };
+        assert_eq!(enabled.in_memory().limits.bytes, 5_000_000);
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Client {
     /// that connections are tried without a pause.
     pub fn new(dialer: Arc<Dialer>, settings: ClientSettings, draining: Draining) -> Self {
         Client {
-            dialer: Arc::new(dialer),
+            dialer,
             settings,
             draining,
             known: Mutex::default(),
