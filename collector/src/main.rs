@@ -1,27 +1,24 @@
-//! `odigos-collector`: runs the collector that a configuration describes, until it is asked to end.
+//! `odigos-collector`: runs the collector that a configuration describes, until it is asked to end; or, by a subcommand,
+//! says whether the configuration is valid, what it is, or which components there are.
 //!
 //! Exit status: 0 after a drain, 1 if the collector could not start or a component failed, 2 for usage and for a
 //! configuration that is not valid, in which case nothing has started.
 
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod commands;
+mod configuration;
+
+use arguments::{Arguments, Command};
 use clap::Parser;
 use collector_components::COMPONENTS;
-use collector_config::Node;
+use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel};
 use collector_engine::{DRAIN_TIMEOUT, Descriptors, Engine, Plan};
 use kit::{Readiness, Signal, Termination};
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process::ExitCode;
-
-/// Receives, processes and exports telemetry, as its configuration says.
-#[derive(Debug, Parser)]
-#[command(name = "odigos-collector", version)]
-struct Arguments {
-    /// The configuration, as YAML.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-}
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
@@ -29,14 +26,65 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nothing is left to do if standard error is closed.
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => return usage(&error),
     };
-    kit::logging::init("info");
-    let plan = match plan(&arguments.config) {
+    if let Some(Command::Components) = arguments.command {
+        return print(&commands::components());
+    }
+    let sources = match arguments.configuration.sources() {
+        Ok(sources) => sources,
+        Err(error) => return usage(&error),
+    };
+    let (loaded, config) = match configuration::load(&sources) {
+        Ok(loaded) => loaded,
+        Err(errors) => return fail(USAGE, errors),
+    };
+    match arguments.command {
+        None => collect(&loaded, &config),
+        Some(command) => {
+            for warning in &loaded.warnings {
+                eprintln!("warning: {warning}");
+            }
+            match command {
+                Command::PrintConfig(how) => print(&commands::print_config(&loaded, &how)),
+                Command::Validate => {
+                    commands::validate(&loaded).map_or_else(|errors| fail(USAGE, errors), |text| print(&text))
+                }
+                Command::Components => print(&commands::components()),
+            }
+        }
+    }
+}
+
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do if standard error is closed.
+    let _ = error.print();
+    ExitCode::from(error.exit_code() as u8)
+}
+
+fn fail(status: u8, message: impl Display) -> ExitCode {
+    eprintln!("{message}");
+    ExitCode::from(status)
+}
+
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(
+            FAILURE,
+            format!("odigos-collector: cannot write to standard output: {error}"),
+        ),
+    }
+}
+
+/// Runs until the end.
+fn collect(loaded: &Loaded, config: &Config) -> ExitCode {
+    kit::logging::init(level(config));
+    log(&loaded.warnings);
+    if config.telemetry.logs.encoding == LogEncoding::Json {
+        tracing::warn!("service::telemetry::logs::encoding: json has no effect in this collector");
+    }
+    let plan = match plan(loaded) {
         Ok(plan) => plan,
         Err(errors) => return fail(USAGE, errors),
     };
@@ -46,17 +94,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn fail(status: u8, message: impl Display) -> ExitCode {
-    eprintln!("{message}");
-    ExitCode::from(status)
+fn level(config: &Config) -> &'static str {
+    match config.telemetry.logs.level {
+        Some(LogLevel::Debug) => "debug",
+        Some(LogLevel::Info) | None => "info",
+        Some(LogLevel::Warn) => "warn",
+        Some(LogLevel::Error) => "error",
+    }
+}
+
+fn log(warnings: &[ConfigError]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// The plan, or all that is wrong with the configuration.
-fn plan(path: &Path) -> Result<Plan, String> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: cannot read it: {error}"))?;
-    let root = Node::parse(&text, &name).map_err(|errors| errors.to_string())?;
-    Plan::new(&root, &COMPONENTS, Descriptors::new()).map_err(|errors| errors.to_string())
+fn plan(loaded: &Loaded) -> Result<Plan, Errors> {
+    Plan::new(&loaded.root, &COMPONENTS, Descriptors::new())
 }
 
 fn run(plan: Plan) -> anyhow::Result<()> {

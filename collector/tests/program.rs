@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use collector_config::{Config, Errors, MetricLevel, Node};
 use probe_wire::handover::Message;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -130,4 +131,160 @@ fn it_ends_by_itself_when_the_agent_says_that_all_is_read() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let log = BufReader::new(child.stderr.take().unwrap());
     assert!(log.lines().all(|line| !line.unwrap().contains("WARN")));
+}
+
+/// The exit status, standard output and standard error of the program, in a directory and with variables.
+fn outcome(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .envs(variables.iter().copied());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+const VALID: &str = "\
+receivers:
+  ebpf:
+    socket: /run/${env:NAME:-odigos}.sock
+exporters:
+  file:
+    path: ${env:OUT}
+service:
+  pipelines:
+    traces:
+      receivers: [ebpf]
+      exporters: [file]
+";
+
+#[test]
+fn validate_says_that_a_configuration_is_valid_and_warns_of_variables_that_are_not_set() {
+    let directory = tempfile::tempdir().unwrap();
+    configuration(directory.path(), VALID);
+    let arguments = ["validate", "--config", "collector.yaml"];
+    let (status, out, err) = outcome(directory.path(), &[("OUT", "spans.jsonl")], &arguments);
+    assert_eq!(
+        (status, out.as_str(), err.as_str()),
+        (Some(0), "configuration is valid\n", "")
+    );
+    assert!(!directory.path().join("spans.jsonl").exists());
+    let (_, _, err) = outcome(directory.path(), &[], &arguments);
+    let expected = "warning: collector.yaml:6: exporters::file::path: the environment variable OUT is not set; nothing stands in its place\n";
+    assert!(err.starts_with(expected), "{err}");
+}
+
+#[test]
+fn validate_names_all_errors_of_all_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    configuration(directory.path(), VALID);
+    std::fs::write(
+        directory.path().join("more.yaml"),
+        "\nexporters:\n  file:\n    pth: x\n",
+    )
+    .unwrap();
+    let arguments = [
+        "--config=collector.yaml",
+        "--config=file:more.yaml",
+        "--config",
+        "yaml:processors::batch::timeout: soon",
+        "--set=processors.batch.send_batch_size=-1",
+        "validate",
+    ];
+    let (status, out, err) = outcome(directory.path(), &[("OUT", "x")], &arguments);
+    let expected = "\
+--config yaml:1: processors::batch::timeout: expected a duration such as 200ms or 1m30s, found \"soon\"
+--set:1: processors::batch::send_batch_size: expected a whole number that is not negative, found -1
+more.yaml:4: exporters::file::pth: unknown key; did you mean \"path\"?
+";
+    assert_eq!(err, expected, "found:\n{err}");
+    assert_eq!((status, out.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn print_config_prints_what_counts_without_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("token"), "s3cret\n").unwrap();
+    let text = "exporters: {otlp: {endpoint: 'a:${env:PORT}', headers: {x: 'Bearer ${file:token}'}, size: '${PORT}', text: '$${PORT}'}}\n";
+    configuration(directory.path(), text);
+    let shown = |arguments: &[&str]| {
+        let arguments = [
+            &[
+                "print-config",
+                "--config=collector.yaml",
+                "--set",
+                "exporters.otlp.size=5",
+            ],
+            arguments,
+        ]
+        .concat();
+        let (status, out, err) = outcome(directory.path(), &[("PORT", "4317")], &arguments);
+        assert_eq!((status, err.as_str()), (Some(0), ""));
+        out
+    };
+    let yaml = "exporters:\n  otlp:\n    endpoint: \"a:4317\"\n    headers:\n      x: \"[REDACTED]\"\n    size: 5\n    text: \"$${PORT}\"\n";
+    assert_eq!(shown(&[]), yaml);
+    assert_eq!(shown(&["--unredacted"]), yaml.replace("[REDACTED]", "Bearer s3cret"));
+    let json =
+        r#"{"exporters":{"otlp":{"endpoint":"a:4317","headers":{"x":"[REDACTED]"},"size":5,"text":"$${PORT}"}}}"#;
+    assert_eq!(shown(&["--format", "json"]), format!("{json}\n"));
+}
+
+#[test]
+fn components_lists_what_the_table_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let (status, out, err) = outcome(directory.path(), &[], &["components"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    let listed = Node::parse(&out, "").unwrap();
+    assert_eq!(listed.to_yaml(), out);
+    for line in [
+        "receivers:\n  - name: ",
+        "processors:\n  - name: batch\n    signals:\n      - traces\n",
+        "  - name: otlphttp\n",
+    ] {
+        assert!(out.contains(line), "{line:?} is not in\n{out}");
+    }
+}
+
+#[test]
+fn the_version_and_usage_errors_have_their_exit_statuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let (status, out, _) = outcome(directory.path(), &[], &["--version"]);
+    assert_eq!(
+        (status, out),
+        (Some(0), format!("odigos-collector {}\n", env!("CARGO_PKG_VERSION")))
+    );
+    for (arguments, expected) in [
+        (vec!["validate"], "--config <SOURCE>"),
+        (
+            vec!["--config", "http://a"],
+            "the scheme \"http\" is none of file, env, yaml",
+        ),
+        (vec!["--config=a", "--set=x"], "expected key=value"),
+        (vec!["nonsense"], "nonsense"),
+    ] {
+        let (status, _, err) = outcome(directory.path(), &[], &arguments);
+        assert_eq!(status, Some(2), "{arguments:?}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+}
+
+/// Configurations that the OpenTelemetry Collector runs.
+#[test]
+fn the_structure_of_configurations_made_for_another_collector_is_understood() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let mut found = 0;
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let root = Node::parse(&std::fs::read_to_string(&path).unwrap(), "").unwrap();
+        let mut errors = Errors::default();
+        let config = Config::read(&root, &mut errors);
+        assert!(errors.is_empty(), "{}:\n{errors}", path.display());
+        assert_eq!(config.service_extensions[0].id.to_string(), "health_check");
+        assert_eq!(config.telemetry.metrics.level, MetricLevel::None);
+        assert_eq!(errors.take_warnings(), []);
+        found += 1;
+    }
+    assert!(found >= 7, "only {found} configurations were found");
 }

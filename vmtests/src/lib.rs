@@ -11,5 +11,7 @@ pub mod advice;
 pub mod cpio;
 pub mod kernels;
 pub mod limits;
+pub mod patience;
 pub mod protocol;
 pub mod report;
+pub mod trouble;

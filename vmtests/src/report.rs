@@ -4,6 +4,7 @@ use crate::{
     kernels::Series,
     limits::{Limits, Verdict},
     protocol::{Message, Outcome},
+    trouble::{Reached, Trouble},
 };
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -24,8 +25,8 @@ pub struct Results {
     pub running: Option<String>,
     /// The guest said that it had finished.
     pub finished: bool,
-    /// What went wrong with the machine itself, with the console's last lines.
-    pub trouble: Option<String>,
+    /// What went wrong with the machine itself.
+    pub trouble: Option<Trouble>,
 }
 
 /// How many results there were of each sort.
@@ -61,6 +62,26 @@ impl Results {
                 self.outcomes.insert(test, outcome);
             }
             Message::Finished => self.finished = true,
+        }
+    }
+
+    /// How far the guest has come.
+    pub fn reached(&self) -> Reached<'_> {
+        match &self.running {
+            _ if self.finished => Reached::All,
+            _ if self.release.is_none() => Reached::Boot,
+            Some(test) => Reached::Test(test),
+            None => Reached::Between,
+        }
+    }
+
+    /// What is to be told of a test that failed. Where the machine itself is in trouble, that is the reason of every test
+    /// without a result, and is told once.
+    fn failure(&self, test: &str) -> Option<String> {
+        match self.cell(test) {
+            Cell::Failed(_) if self.trouble.is_some() && !self.outcomes.contains_key(test) => None,
+            Cell::Failed(why) => Some(why),
+            Cell::Passed | Cell::Absent | Cell::Skipped => None,
         }
     }
 
@@ -114,18 +135,23 @@ pub fn results(kernels: &[Results], tests: &[String]) -> String {
                 Cell::Passed => "ok",
                 Cell::Absent => "absent",
                 Cell::Skipped => "-",
-                Cell::Failed(why) => {
-                    let _ = writeln!(failures, "\nFAILED {test} on {}:\n{}", kernel.title, indent(&why));
-                    "FAILED"
-                }
+                Cell::Failed(_) => "FAILED",
             };
+            if let Some(why) = kernel.failure(test) {
+                let _ = writeln!(failures, "\nFAILED {test} on {}:\n{}", kernel.title, indent(&why));
+            }
             row.push(word.to_owned());
         }
         rows.push(row);
     }
     for kernel in kernels {
         if let Some(trouble) = &kernel.trouble {
-            let _ = writeln!(failures, "\nFAILED machine {}:\n{}", kernel.title, indent(trouble));
+            let _ = writeln!(
+                failures,
+                "\nFAILED machine {}:\n{}",
+                kernel.title,
+                indent(&trouble.full())
+            );
         }
     }
     align(&rows) + &failures
@@ -164,6 +190,38 @@ pub fn verified(kernels: &[Results], limits: &Limits) -> String {
     align(&rows)
 }
 
+/// How many failed tests the summary names for each kernel.
+const NAMED: usize = 8;
+
+/// What failed, in so few lines that the end of a log holds it; empty if nothing did.
+pub fn summary(kernels: &[Results], tests: &[String]) -> String {
+    let mut out = String::new();
+    for kernel in kernels {
+        let failed: Vec<(&String, String)> = tests
+            .iter()
+            .filter_map(|test| Some((test, kernel.failure(test)?)))
+            .collect();
+        for (test, why) in failed.iter().take(NAMED) {
+            let why = why.lines().next().unwrap_or_default();
+            let _ = writeln!(out, "FAILED {test} on {}: {why}", kernel.title);
+        }
+        if let Some(more) = failed.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let _ = writeln!(out, "FAILED {more} more tests on {}", kernel.title);
+        }
+        if let Some(trouble) = &kernel.trouble {
+            let silent = tests.iter().filter(|test| !kernel.outcomes.contains_key(*test)).count();
+            let _ = write!(
+                out,
+                "FAILED machine {}, {silent} of {} tests without a result:\n{}",
+                kernel.title,
+                tests.len(),
+                indent(&trouble.brief())
+            );
+        }
+    }
+    out
+}
+
 fn header(first: &str, kernels: &[Results]) -> Vec<String> {
     let titles = kernels.iter().map(|kernel| match &kernel.release {
         Some(release) if *release != kernel.title => format!("{} ({release})", kernel.title),
@@ -195,6 +253,7 @@ fn indent(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trouble::End;
 
     static OLD: Series = Series {
         name: "old",
@@ -214,6 +273,11 @@ mod tests {
             });
         }
         results
+    }
+
+    fn trouble(kernel: &Results) -> Trouble {
+        let console = "booting\nKernel panic - not syncing\n".to_owned();
+        Trouble::new(End::Itself(Some(0)), kernel.reached(), console, String::new())
     }
 
     fn count(kernel: Results, tests: &[&str]) -> (usize, usize, usize) {
@@ -251,7 +315,7 @@ mod tests {
     #[test]
     fn a_machine_in_trouble_and_a_program_above_its_limit_are_failures() {
         let mut troubled = kernel(None, &[]);
-        troubled.trouble = Some("Kernel panic".into());
+        troubled.trouble = Some(trouble(&troubled));
         assert_eq!(count(troubled, &[]), (0, 1, 0));
 
         let mut measured = kernel(None, &[]);
@@ -290,5 +354,37 @@ mod tests {
              \n\
              FAILED b on old:\n    one\n    two\n\n"
         );
+    }
+
+    #[test]
+    fn a_machine_that_died_is_told_once_and_not_for_each_test_that_it_did_not_come_to() {
+        let mut column = kernel(None, &[("t0", Outcome::Failed("one\ntwo".into()))]);
+        column.accept(Message::Hello {
+            release: "1.2.3".into(),
+        });
+        column.trouble = Some(trouble(&column));
+        let tests: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
+        let columns = [column];
+        assert_eq!(
+            summary(&columns, &tests),
+            "FAILED t0 on old: one\n\
+             FAILED machine old, 49 of 50 tests without a result:\n    \
+             the machine ended before its time, between two tests; its console says:\n    \
+             booting\n    \
+             Kernel panic - not syncing\n"
+        );
+        assert_eq!(results(&columns, &tests).matches("\nFAILED").count(), 2);
+        assert_eq!(tally(&columns, &tests, &Limits::default()).failed, 51);
+    }
+
+    #[test]
+    fn the_summary_stays_short_however_much_fails_and_is_empty_where_nothing_does() {
+        let columns = [kernel(None, &[])];
+        let tests: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
+        let said = summary(&columns, &tests);
+        assert!(said.starts_with("FAILED t0 on old: no result\n"), "{said}");
+        assert!(said.ends_with("FAILED 42 more tests on old\n"), "{said}");
+        assert_eq!(said.lines().count(), 9);
+        assert_eq!(summary(&[kernel(None, &[("t", Outcome::Passed)])], &["t".into()]), "");
     }
 }

@@ -29,7 +29,7 @@
 //! ```
 
 use crate::COMPONENTS;
-use crate::exporters::{otlp, otlphttp};
+use crate::net::endpoint;
 use collector_config::{Errors, Node};
 use collector_engine::{Descriptors, Engine, Plan, StartError};
 use std::os::fd::OwnedFd;
@@ -91,11 +91,11 @@ impl Destination {
             ("stdout", "") => Ok(Destination::Terminal(Form::Auto)),
             ("file", path) if !path.is_empty() => Ok(Destination::File(path.into())),
             ("otlp", host) if rest.starts_with("//") => {
-                otlp::endpoint(host).map(|_| Destination::Otlp(host.trim_end_matches('/').to_owned()))
+                endpoint::grpc(host).map(|_| Destination::Otlp(host.trim_end_matches('/').to_owned()))
             }
             ("otlphttp", host) if rest.starts_with("//") => {
                 let url = format!("http://{}", host.trim_end_matches('/'));
-                otlphttp::traces_url(&url).map(|_| Destination::OtlpHttp(url))
+                endpoint::url(&url).map(|_| Destination::OtlpHttp(url))
             }
             _ => Err("must be otlp://HOST:PORT, otlphttp://HOST:PORT, file:PATH or stdout".to_owned()),
         };
@@ -110,9 +110,16 @@ impl Destination {
         match self {
             Destination::Otlp(endpoint) => (
                 "otlp",
-                Node::map([("endpoint", endpoint.as_str().into()), ("tls", insecure())]),
+                Node::map([
+                    ("endpoint", endpoint.as_str().into()),
+                    ("tls", insecure()),
+                    ("compression", "none".into()),
+                ]),
             ),
-            Destination::OtlpHttp(endpoint) => ("otlphttp", Node::map([("endpoint", endpoint.as_str().into())])),
+            Destination::OtlpHttp(endpoint) => (
+                "otlphttp",
+                Node::map([("endpoint", endpoint.as_str().into()), ("compression", "none".into())]),
+            ),
             Destination::File(path) => (
                 "file",
                 Node::map([("path", path.to_string_lossy().into_owned().into())]),
@@ -154,8 +161,19 @@ pub fn configuration(destinations: &[Destination]) -> Node {
             "exporters",
             Node::map(named.iter().map(|(id, settings)| (id.as_str(), settings.clone()))),
         ),
-        ("service", Node::map([("pipelines", Node::map([("traces", pipeline)]))])),
+        (
+            "service",
+            Node::map([
+                ("pipelines", Node::map([("traces", pipeline)])),
+                ("telemetry", no_metrics()),
+            ]),
+        ),
     ])
+}
+
+/// The embedding program shows the account itself.
+fn no_metrics() -> Node {
+    Node::map([("metrics", Node::map([("level", "none".into())]))])
 }
 
 /// Starts a collector. `handover` is its end of the hand-over socket, for the receiver [`RECEIVER`].

@@ -12,6 +12,7 @@ pub mod extensions;
 pub mod net;
 pub mod processors;
 pub mod receivers;
+pub mod telemetry;
 
 use collector_engine::Components;
 
@@ -27,6 +28,11 @@ pub const COMPONENTS: Components = Components {
         exporters::nop::FACTORY,
     ],
     connectors: &[connectors::forward::FACTORY],
-    extensions: &[extensions::health_check::FACTORY, extensions::live::FACTORY],
-    telemetry: None,
+    extensions: &[
+        extensions::basicauth::FACTORY,
+        extensions::bearertokenauth::FACTORY,
+        extensions::health_check::FACTORY,
+        extensions::live::FACTORY,
+    ],
+    telemetry: Some(telemetry::extension),
 };

@@ -110,13 +110,28 @@ impl Node {
             Value::Null | Value::List(_) | Value::Map(_) => None,
         }
     }
+
+    /// Gives all of it the place `at`.
+    pub(crate) fn place(&mut self, at: &Position) {
+        self.position = at.clone();
+        match &mut self.value {
+            Value::List(nodes) => nodes.iter_mut().for_each(|node| node.place(at)),
+            Value::Map(entries) => {
+                for entry in entries {
+                    entry.position = at.clone();
+                    entry.node.place(at);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
         let original = match &value {
             Value::Int(number) => Some(number.to_string().into()),
-            Value::Float(number) => Some(number.to_string().into()),
+            Value::Float(number) => Some(format!("{number:?}").into()),
             Value::Bool(flag) => Some(flag.to_string().into()),
             _ => None,
         };

@@ -198,6 +198,8 @@ pub trait Connector: Send {
 pub struct Queue {
     /// How much it holds.
     pub limits: Limits,
+    /// Whether each delivery counts as one item, however many it has.
+    pub counts_requests: bool,
     /// What happens when it is full.
     pub overflow: Overflow,
     /// The reason that is counted for items that the exporter lets go of without a word, or has not come to at the

@@ -26,6 +26,7 @@ pub(crate) struct ExporterQueue {
     pub(crate) counts: Arc<ExporterCounts>,
     pub(crate) overflow: Overflow,
     pub(crate) abandoned: &'static str,
+    pub(crate) counts_requests: bool,
 }
 
 impl FanOut {
@@ -94,6 +95,7 @@ impl ExporterQueue {
                 counts: self.counts.clone(),
                 abandoned: self.abandoned,
             },
+            counted: if self.counts_requests { 1 } else { items },
             payload,
         }
     }
@@ -106,11 +108,24 @@ pub struct Delivery {
     pub payload: Payload,
     /// The duty to say what became of them.
     pub claim: Claim,
+    /// What the queue counts it as.
+    counted: usize,
+}
+
+impl Delivery {
+    /// A part of another delivery, with its share of the duty.
+    pub fn part(payload: Payload, claim: Claim) -> Self {
+        Delivery {
+            counted: payload.items(),
+            payload,
+            claim,
+        }
+    }
 }
 
 impl Weight for Delivery {
     fn items(&self) -> usize {
-        self.payload.items()
+        self.counted
     }
     fn bytes(&self) -> usize {
         self.payload.bytes()

@@ -31,6 +31,7 @@ const PIPELINE_QUEUE: Limits = Limits {
 /// The queue before a connector.
 const CONNECTOR_QUEUE: Queue = Queue {
     limits: PIPELINE_QUEUE,
+    counts_requests: false,
     overflow: Overflow::Wait,
     abandoned: reason::SHUTDOWN,
 };
@@ -549,6 +550,7 @@ impl Destination {
             queue: self.queues[worker % self.queues.len()].clone(),
             counts: self.counts.clone(),
             overflow: self.queue.overflow,
+            counts_requests: self.queue.counts_requests,
             abandoned: self.queue.abandoned,
         }
     }

@@ -3,7 +3,8 @@
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span.
 
 use bytes::Bytes;
-use collector_pdata::attributes::{Editor, find, put, put_text};
+use collector_pdata::attributes::{Editor, find, modify, put, put_text};
+use collector_pdata::by_trace::{Grouper, assemble};
 use collector_pdata::edit::{Change, Edit, rewrite};
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{ItemKind, Malformed, Payload, Signal, count, split};
@@ -68,12 +69,11 @@ fn cpu_time() -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-/// Replaces one attribute by a text as long as a SHA-256, without hashing.
-#[derive(Default)]
-struct Hash {
-    editor: Editor,
-    value: Vec<u8>,
-}
+/// As long as a SHA-256, without hashing.
+const HASH: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// Replaces one attribute by another text.
+struct Hash;
 
 impl Edit for Hash {
     fn looks_at_scopes(&self) -> bool {
@@ -81,15 +81,30 @@ impl Edit for Hash {
     }
 
     fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
-        let mut open = self.editor.open(item, kind.attributes_field())?;
-        if open.get(b"user.id").is_some() {
-            self.value.clear();
-            put_text(
-                &mut self.value,
-                black_box("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
-            );
-            open.update(b"user.id", &self.value);
-        }
+        modify(item, kind.attributes_field(), b"user.id", out, |_, new| {
+            put_text(new, black_box(HASH));
+            Ok(Change::Replace)
+        })
+    }
+}
+
+/// Replaces one attribute, removes one and adds one.
+#[derive(Default)]
+struct Three(Editor);
+
+impl Edit for Three {
+    fn looks_at_scopes(&self) -> bool {
+        false
+    }
+
+    fn item(&mut self, kind: ItemKind, item: &[u8], out: &mut Vec<u8>) -> Result<Change, Malformed> {
+        let mut open = self.0.open(item, kind.attributes_field())?;
+        open.modify(b"user.id", |_, new| {
+            put_text(new, black_box(HASH));
+            Ok(Change::Replace)
+        })?;
+        open.delete(b"url.scheme");
+        open.insert(b"deployment.environment.name", b"\x0a\x04prod");
         Ok(open.finish(out))
     }
 }
@@ -142,9 +157,12 @@ fn main() {
     measure("copy, for comparison", || {
         black_box(black_box(&request).to_vec());
     });
-    let mut hash = Hash::default();
     measure("replace an attribute of each span", || {
-        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut hash));
+        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut Hash));
+    });
+    let mut three = Three::default();
+    measure("replace, remove and add an attribute of each span", || {
+        let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut three));
     });
     measure("add an attribute to the resource", || {
         let _ = black_box(rewrite(Signal::Traces, black_box(&request), &mut Resources));
@@ -164,6 +182,14 @@ fn main() {
     }
     measure("cut into parts of 30 spans", || {
         let payload = Payload::new(Signal::Traces, request.clone(), SPANS);
-        let _ = black_box(split::traces(payload, 30));
+        let _ = black_box(split::parts(payload, 30, usize::MAX));
+    });
+    let mut grouper = Grouper::default();
+    measure("take apart by trace", || {
+        let _ = black_box(grouper.take(black_box(&request)));
+    });
+    let taken = grouper.take(&request).unwrap_or_default();
+    measure("assemble traces", || {
+        black_box(assemble(taken.iter().map(|taken| &taken.segment), SPANS));
     });
 }

@@ -4,7 +4,8 @@
 //! writes them. Keys and texts are as they were encoded, which need not be UTF-8.
 
 use crate::edit::Change;
-use crate::proto::{BYTES, Malformed, field_len, fields, messages, put_bytes, put_key, put_varint};
+use crate::proto::{Malformed, field_len, fields, put_bytes, put_bytes_key, put_message};
+use crate::scan::{Scan, messages};
 use std::ops::Range;
 
 /// The number of the field with the attributes, for the messages that are not items; for items it is
@@ -48,10 +49,67 @@ pub fn find<'a>(message: &'a [u8], number: u32, key: &[u8]) -> Result<Option<&'a
     Ok(None)
 }
 
+/// Edits one attribute, faster than an [`Editor`] does: asks `edit`, if `key` is there, what is to become of its encoded
+/// `AnyValue`, and appends the new message to `out`. Another value is appended to the buffer that `edit` gets, which holds
+/// other bytes before. Unless the value is kept, the key is there once afterwards, or not at all.
+pub fn modify(
+    message: &[u8],
+    number: u32,
+    key: &[u8],
+    out: &mut Vec<u8>,
+    edit: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+) -> Result<Change, Malformed> {
+    let (start, mut copied) = (out.len(), 0);
+    let mut edit = Some(edit);
+    let mut scan = Scan::new(message);
+    while let Some(at) = scan.next()? {
+        if at.number != number {
+            continue;
+        }
+        let attribute = at.bytes(message)?;
+        let (found, value) = split(attribute)?;
+        if &attribute[found] != key {
+            continue;
+        }
+        out.extend_from_slice(&message[copied..at.start]);
+        copied = at.end;
+        if let Some(edit) = edit.take()
+            && put_edited(out, number, key, &attribute[value], edit)? == Change::Keep
+        {
+            out.truncate(start);
+            return Ok(Change::Keep);
+        }
+    }
+    if edit.is_some() {
+        return Ok(Change::Keep);
+    }
+    out.extend_from_slice(&message[copied..]);
+    Ok(Change::Replace)
+}
+
+/// Appends the attribute with another value, if it gets one.
+fn put_edited(
+    out: &mut Vec<u8>,
+    number: u32,
+    key: &[u8],
+    old: &[u8],
+    edit: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+) -> Result<Change, Malformed> {
+    let start = out.len();
+    let mut change = Ok(Change::Keep);
+    put_message(out, number, |out| {
+        put_bytes(out, 1, key);
+        put_message(out, 2, |out| change = edit(old, out));
+    });
+    if change != Ok(Change::Replace) {
+        out.truncate(start);
+    }
+    change
+}
+
 /// Appends an attribute, as field `number`, to an encoded message. `value` is an encoded `AnyValue`.
 pub fn put(message: &mut Vec<u8>, number: u32, key: &[u8], value: &[u8]) {
-    put_key(message, number, BYTES);
-    put_varint(message, (field_len(key.len()) + field_len(value.len())) as u64);
+    put_bytes_key(message, number, field_len(key.len()) + field_len(value.len()));
     put_bytes(message, 1, key);
     put_bytes(message, 2, value);
 }
@@ -66,6 +124,7 @@ pub fn put_text(out: &mut Vec<u8>, text: &str) {
 pub struct Editor {
     entries: Vec<Entry>,
     added: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 /// An attribute, by where its parts lie.
@@ -73,15 +132,11 @@ pub struct Editor {
 struct Entry {
     /// Its field in the message; empty if it is new.
     field: Range<usize>,
-    key: Part,
-    value: Part,
+    /// In the message, or in what was added if it is new.
+    key: Range<usize>,
+    /// In the message, or in what was added if it was written.
+    value: Range<usize>,
     state: State,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Message(Range<usize>),
-    Added(Range<usize>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +146,12 @@ enum State {
     Deleted,
 }
 
+impl Entry {
+    fn is_new(&self) -> bool {
+        self.field.is_empty()
+    }
+}
+
 /// The attributes of one message, being edited. Each call sees what the calls before it did.
 ///
 /// Where a message has one key several times, reading sees the first; writing or deleting a key leaves it there once or
@@ -98,7 +159,9 @@ enum State {
 #[derive(Debug)]
 pub struct Open<'e, 'm> {
     entries: &'e mut Vec<Entry>,
+    /// Keys and values that are not in the message.
     added: &'e mut Vec<u8>,
+    scratch: &'e mut Vec<u8>,
     message: &'m [u8],
     number: u32,
     changed: bool,
@@ -109,27 +172,22 @@ impl Editor {
     pub fn open<'e, 'm>(&'e mut self, message: &'m [u8], number: u32) -> Result<Open<'e, 'm>, Malformed> {
         self.entries.clear();
         self.added.clear();
-        let mut walk = fields(message);
-        let mut start = 0;
-        while let Some(found) = walk.next() {
-            let found = found?;
-            let end = message.len() - walk.remaining();
-            if found.number == number {
-                let raw = found.bytes()?;
-                let (key, value) = split(raw)?;
-                let body = end - raw.len();
+        let mut scan = Scan::new(message);
+        while let Some(at) = scan.next()? {
+            if at.number == number {
+                let (key, value) = split(at.bytes(message)?)?;
                 self.entries.push(Entry {
-                    field: start..end,
-                    key: Part::Message(body + key.start..body + key.end),
-                    value: Part::Message(body + value.start..body + value.end),
+                    field: at.start..at.end,
+                    key: at.body + key.start..at.body + key.end,
+                    value: at.body + value.start..at.body + value.end,
                     state: State::Untouched,
                 });
             }
-            start = end;
         }
         Ok(Open {
             entries: &mut self.entries,
             added: &mut self.added,
+            scratch: &mut self.scratch,
             message,
             number,
             changed: false,
@@ -140,13 +198,13 @@ impl Editor {
 impl Open<'_, '_> {
     /// The encoded `AnyValue` of `key`.
     pub fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.index(key).map(|index| self.part(&self.entries[index].value))
+        self.index(key).map(|index| self.value(&self.entries[index]))
     }
 
     /// Keys and encoded values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let present = self.entries.iter().filter(|entry| entry.state != State::Deleted);
-        present.map(|entry| (self.part(&entry.key), self.part(&entry.value)))
+        present.map(|entry| (self.key(entry), self.value(entry)))
     }
 
     /// Adds `key` if it is absent. Whether it was.
@@ -175,6 +233,29 @@ impl Open<'_, '_> {
         }
     }
 
+    /// Asks `edit`, if `key` is present, what is to become of its encoded value; it gets room for another one.
+    pub fn modify(
+        &mut self,
+        key: &[u8],
+        edit: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+    ) -> Result<(), Malformed> {
+        let Some(index) = self.index(key) else {
+            return Ok(());
+        };
+        self.scratch.clear();
+        match edit(value(self.message, self.added, &self.entries[index]), self.scratch)? {
+            Change::Keep => {}
+            Change::Replace => {
+                self.write_scratch(index);
+                self.delete_after(index + 1, key);
+            }
+            Change::Drop => {
+                self.delete_after(index, key);
+            }
+        }
+        Ok(())
+    }
+
     /// Removes `key`. Whether it was present.
     pub fn delete(&mut self, key: &[u8]) -> bool {
         self.delete_after(0, key)
@@ -184,7 +265,7 @@ impl Open<'_, '_> {
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
-            if entry.state != State::Deleted && !keep(self.part(&entry.key), self.part(&entry.value)) {
+            if entry.state != State::Deleted && !keep(self.key(entry), self.value(entry)) {
                 self.entries[index].state = State::Deleted;
                 self.changed = true;
             }
@@ -196,16 +277,19 @@ impl Open<'_, '_> {
         &mut self,
         mut edit: impl FnMut(&[u8], &[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
     ) -> Result<(), Malformed> {
-        let mut value = Vec::new();
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
             if entry.state == State::Deleted {
                 continue;
             }
-            value.clear();
-            match edit(self.part(&entry.key), self.part(&entry.value), &mut value)? {
+            let (key, value) = (
+                key(self.message, self.added, entry),
+                value(self.message, self.added, entry),
+            );
+            self.scratch.clear();
+            match edit(key, value, self.scratch)? {
                 Change::Keep => {}
-                Change::Replace => self.write(index, &value),
+                Change::Replace => self.write_scratch(index),
                 Change::Drop => {
                     self.entries[index].state = State::Deleted;
                     self.changed = true;
@@ -224,18 +308,18 @@ impl Open<'_, '_> {
         out.reserve(self.message.len() + self.added.len() + 16);
         let mut copied = 0;
         for entry in self.entries.iter().filter(|entry| entry.state != State::Untouched) {
-            if !entry.field.is_empty() {
+            if !entry.is_new() {
                 out.extend_from_slice(&self.message[copied..entry.field.start]);
                 copied = entry.field.end;
                 if entry.state == State::Written {
-                    put(out, self.number, self.part(&entry.key), self.part(&entry.value));
+                    put(out, self.number, self.key(entry), self.value(entry));
                 }
             }
         }
         out.extend_from_slice(&self.message[copied..]);
-        for entry in self.entries.iter().filter(|entry| entry.field.is_empty()) {
+        for entry in self.entries.iter().filter(|entry| entry.is_new()) {
             if entry.state == State::Written {
-                put(out, self.number, self.part(&entry.key), self.part(&entry.value));
+                put(out, self.number, self.key(entry), self.value(entry));
             }
         }
         Change::Replace
@@ -244,21 +328,23 @@ impl Open<'_, '_> {
     fn index(&self, key: &[u8]) -> Option<usize> {
         self.entries
             .iter()
-            .position(|entry| entry.state != State::Deleted && self.part(&entry.key) == key)
+            .position(|entry| entry.state != State::Deleted && self.key(entry) == key)
     }
 
     #[inline]
-    fn part(&self, part: &Part) -> &[u8] {
-        match part {
-            Part::Message(range) => &self.message[range.clone()],
-            Part::Added(range) => &self.added[range.clone()],
-        }
+    fn key(&self, entry: &Entry) -> &[u8] {
+        key(self.message, self.added, entry)
     }
 
-    fn keep_bytes(&mut self, bytes: &[u8]) -> Part {
+    #[inline]
+    fn value(&self, entry: &Entry) -> &[u8] {
+        value(self.message, self.added, entry)
+    }
+
+    fn keep_bytes(&mut self, bytes: &[u8]) -> Range<usize> {
         let start = self.added.len();
         self.added.extend_from_slice(bytes);
-        Part::Added(start..self.added.len())
+        start..self.added.len()
     }
 
     fn write(&mut self, index: usize, value: &[u8]) {
@@ -267,6 +353,12 @@ impl Open<'_, '_> {
         entry.value = value;
         entry.state = State::Written;
         self.changed = true;
+    }
+
+    fn write_scratch(&mut self, index: usize) {
+        let value = std::mem::take(self.scratch);
+        self.write(index, &value);
+        *self.scratch = value;
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) {
@@ -284,7 +376,7 @@ impl Open<'_, '_> {
         let mut found = false;
         for index in first..self.entries.len() {
             let entry = &self.entries[index];
-            if entry.state != State::Deleted && self.part(&entry.key) == key {
+            if entry.state != State::Deleted && self.key(entry) == key {
                 self.entries[index].state = State::Deleted;
                 found = true;
             }
@@ -292,6 +384,18 @@ impl Open<'_, '_> {
         self.changed |= found;
         found
     }
+}
+
+#[inline]
+fn key<'a>(message: &'a [u8], added: &'a [u8], entry: &Entry) -> &'a [u8] {
+    let source = if entry.is_new() { added } else { message };
+    &source[entry.key.clone()]
+}
+
+#[inline]
+fn value<'a>(message: &'a [u8], added: &'a [u8], entry: &Entry) -> &'a [u8] {
+    let source = if entry.state == State::Written { added } else { message };
+    &source[entry.value.clone()]
 }
 
 /// Where key and value lie in an encoded `KeyValue`. Nearly all are encoded as both, short and in this order.

@@ -1,6 +1,7 @@
 //! Counts items by a walk over the boundaries of messages.
 
-use crate::proto::{Malformed, fields, messages};
+use crate::proto::Malformed;
+use crate::scan::{Scan, messages};
 use crate::{ItemKind, Signal};
 
 /// The number of spans, data points or log records in one encoded request. Every length down to the items is checked to
@@ -38,10 +39,10 @@ pub(crate) fn of_scope(signal: Signal, scope: &[u8]) -> Result<usize, Malformed>
 /// The data points of a `Metric`.
 pub(crate) fn of_metric(metric: &[u8]) -> Result<usize, Malformed> {
     let mut items = 0;
-    for field in fields(metric) {
-        let field = field?;
+    let mut scan = Scan::new(metric);
+    while let Some(field) = scan.next()? {
         if ItemKind::of_data(field.number).is_some() {
-            items += occurrences(field.bytes()?, 1)?;
+            items += occurrences(field.bytes(metric)?, 1)?;
         }
     }
     Ok(items)

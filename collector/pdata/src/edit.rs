@@ -8,10 +8,11 @@
 
 mod output;
 
-use crate::proto::{Malformed, fields};
+use crate::proto::Malformed;
+use crate::scan::{At, Scan, messages};
 use crate::{ItemKind, Signal, count};
 use bytes::Bytes;
-use output::{Output, Place, places};
+use output::Output;
 use std::borrow::Cow;
 
 /// What is to become of a message.
@@ -99,9 +100,9 @@ pub fn rewrite<E: Edit + ?Sized>(signal: Signal, request: &[u8], edit: &mut E) -
         kept: 0,
         dropped: 0,
     };
-    let mut places = places(request, request.len());
-    while let Some(place) = places.next()? {
-        if place.field.number == 1 {
+    let mut scan = Scan::new(request);
+    while let Some(place) = scan.next()? {
+        if place.number == 1 {
             rewriter.resource(&place)?;
         }
     }
@@ -135,28 +136,28 @@ impl Looks {
     }
 }
 
-impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
-    fn resource(&mut self, place: &Place<'a>) -> Result<(), Malformed> {
-        let body = place.field.bytes()?;
+impl<E: Edit + ?Sized> Rewriter<'_, '_, E> {
+    fn resource(&mut self, place: &At) -> Result<(), Malformed> {
+        let body = place.bytes(self.output.source())?;
         let before = self.kept;
-        self.output.enter(place, body.len());
+        self.output.enter(place);
         self.scratch.clear();
         let change = self.edit.resource(&merged(body, 1)?, &mut self.scratch)?;
         match change {
             Change::Drop => self.dropped += count::of_resource(self.signal, body)?,
-            _ => self.resource_fields(place, body, change)?,
+            _ => self.resource_fields(place, change)?,
         }
         self.output.leave(self.kept > before);
         Ok(())
     }
 
-    fn resource_fields(&mut self, place: &Place<'a>, body: &'a [u8], change: Change) -> Result<(), Malformed> {
+    fn resource_fields(&mut self, place: &At, change: Change) -> Result<(), Malformed> {
         if change == Change::Replace {
             self.output.insert(1, &self.scratch);
         }
-        let mut places = places(body, place.end);
-        while let Some(place) = places.next()? {
-            match place.field.number {
+        let mut scan = self.output.fields(place);
+        while let Some(place) = scan.next()? {
+            match place.number {
                 1 if change == Change::Replace => self.output.remove(&place),
                 2 => self.scope(&place)?,
                 _ => {}
@@ -165,13 +166,13 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         Ok(())
     }
 
-    fn scope(&mut self, place: &Place<'a>) -> Result<(), Malformed> {
-        let body = place.field.bytes()?;
+    fn scope(&mut self, place: &At) -> Result<(), Malformed> {
+        let body = place.bytes(self.output.source())?;
         if !self.looks.into_scopes() {
             return self.whole_scope(place, body);
         }
         let before = self.kept;
-        self.output.enter(place, body.len());
+        self.output.enter(place);
         let mut change = Change::Keep;
         if self.looks.at_scopes {
             self.scratch.clear();
@@ -179,13 +180,13 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         }
         match change {
             Change::Drop => self.dropped += count::of_scope(self.signal, body)?,
-            _ => self.scope_fields(place, body, change)?,
+            _ => self.scope_fields(place, change)?,
         }
         self.output.leave(self.kept > before);
         Ok(())
     }
 
-    fn whole_scope(&mut self, place: &Place<'a>, body: &[u8]) -> Result<(), Malformed> {
+    fn whole_scope(&mut self, place: &At, body: &[u8]) -> Result<(), Malformed> {
         let items = count::of_scope(self.signal, body)?;
         self.kept += items;
         if items == 0 {
@@ -194,14 +195,14 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         Ok(())
     }
 
-    fn scope_fields(&mut self, place: &Place<'a>, body: &'a [u8], change: Change) -> Result<(), Malformed> {
+    fn scope_fields(&mut self, place: &At, change: Change) -> Result<(), Malformed> {
         if change == Change::Replace {
             self.output.insert(1, &self.scratch);
         }
         let kind = ItemKind::of_scope(self.signal);
-        let mut places = places(body, place.end);
-        while let Some(place) = places.next()? {
-            match (place.field.number, kind) {
+        let mut scan = self.output.fields(place);
+        while let Some(place) = scan.next()? {
+            match (place.number, kind) {
                 (1, _) if change == Change::Replace => self.output.remove(&place),
                 (2, Some(kind)) => self.item(kind, &place)?,
                 (2, None) => self.metric(&place)?,
@@ -211,10 +212,10 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         Ok(())
     }
 
-    fn metric(&mut self, place: &Place<'a>) -> Result<(), Malformed> {
-        let body = place.field.bytes()?;
+    fn metric(&mut self, place: &At) -> Result<(), Malformed> {
+        let body = place.bytes(self.output.source())?;
         let before = self.kept;
-        self.output.enter(place, body.len());
+        self.output.enter(place);
         let mut change = Change::Keep;
         if self.looks.at_metrics {
             self.scratch.clear();
@@ -222,19 +223,19 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         }
         match change {
             Change::Drop => self.dropped += count::of_metric(body)?,
-            _ => self.metric_fields(place, body, change)?,
+            _ => self.metric_fields(place, change)?,
         }
         self.output.leave(self.kept > before);
         Ok(())
     }
 
-    fn metric_fields(&mut self, place: &Place<'a>, body: &'a [u8], change: Change) -> Result<(), Malformed> {
+    fn metric_fields(&mut self, place: &At, change: Change) -> Result<(), Malformed> {
         if change == Change::Replace {
             self.output.insert_fields(&self.scratch);
         }
-        let mut places = places(body, place.end);
-        while let Some(place) = places.next()? {
-            match (place.field.number, ItemKind::of_data(place.field.number)) {
+        let mut scan = self.output.fields(place);
+        while let Some(place) = scan.next()? {
+            match (place.number, ItemKind::of_data(place.number)) {
                 (1..=3 | 12, _) if change == Change::Replace => self.output.remove(&place),
                 (_, Some(kind)) => self.points(kind, &place)?,
                 _ => {}
@@ -243,13 +244,13 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
         Ok(())
     }
 
-    fn points(&mut self, kind: ItemKind, place: &Place<'a>) -> Result<(), Malformed> {
-        let body = place.field.bytes()?;
+    fn points(&mut self, kind: ItemKind, place: &At) -> Result<(), Malformed> {
+        place.bytes(self.output.source())?;
         let before = self.kept;
-        self.output.enter(place, body.len());
-        let mut places = places(body, place.end);
-        while let Some(place) = places.next()? {
-            if place.field.number == 1 {
+        self.output.enter(place);
+        let mut scan = self.output.fields(place);
+        while let Some(place) = scan.next()? {
+            if place.number == 1 {
                 self.item(kind, &place)?;
             }
         }
@@ -258,8 +259,8 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
     }
 
     #[inline]
-    fn item(&mut self, kind: ItemKind, place: &Place<'a>) -> Result<(), Malformed> {
-        let body = place.field.bytes()?;
+    fn item(&mut self, kind: ItemKind, place: &At) -> Result<(), Malformed> {
+        let body = place.bytes(self.output.source())?;
         if !self.looks.at_items {
             self.kept += 1;
             return Ok(());
@@ -284,13 +285,10 @@ impl<'a, E: Edit + ?Sized> Rewriter<'a, '_, E> {
 /// nothing of it can be hidden from an edit.
 fn merged(message: &[u8], number: u32) -> Result<Cow<'_, [u8]>, Malformed> {
     let mut found = Cow::Borrowed(&[][..]);
-    for field in fields(message) {
-        let field = field?;
-        if field.number == number {
-            match field.bytes()? {
-                bytes if found.is_empty() => found = Cow::Borrowed(bytes),
-                bytes => found.to_mut().extend_from_slice(bytes),
-            }
+    for piece in messages(message, number) {
+        match piece? {
+            piece if found.is_empty() => found = Cow::Borrowed(piece),
+            piece => found.to_mut().extend_from_slice(piece),
         }
     }
     Ok(found)

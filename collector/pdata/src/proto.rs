@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
 
     /// Keys and most lengths take one byte or two, so these are read without a loop.
     #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
         match *self.rest {
             [first, ref rest @ ..] if first < 0x80 => {
                 self.rest = rest;
@@ -141,6 +141,11 @@ impl<'a> Fields<'a> {
             }
             _ => self.long_varint(),
         }
+    }
+
+    /// A fixed64 without a key, as packed fields have it.
+    pub(crate) fn fixed64(&mut self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_le_bytes)
     }
 
     #[inline(never)]
@@ -188,43 +193,17 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// The repeated message field `number` of `message`.
-pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
-    let mut fields = fields(message);
-    std::iter::from_fn(move || next_message(&mut fields, number))
-}
-
-pub(crate) fn next_message<'a>(fields: &mut Fields<'a>, number: u32) -> Option<Result<&'a [u8], Malformed>> {
-    fields.find_map(|field| match field {
-        Ok(field) if field.number == number => Some(field.bytes()),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    })
-}
-
-/// The last occurrence of a singular field, which is the one that counts for scalars. An encoder that splits one message
-/// over several occurrences is allowed by protobuf, but there is none.
-pub(crate) fn last_bytes(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
-    let mut found: &[u8] = &[];
-    for field in fields(message) {
-        let field = field?;
-        if field.number == number {
-            found = match field.value {
-                FieldValue::Bytes(bytes) => bytes,
-                _ => return Err(Malformed::FieldType(number)),
-            };
-        }
-    }
-    Ok(found)
-}
-
-pub(crate) const VARINT: u8 = 0;
-pub(crate) const FIXED64: u8 = 1;
-pub(crate) const BYTES: u8 = 2;
-pub(crate) const FIXED32: u8 = 5;
+/// Wire type of integers.
+pub const VARINT: u8 = 0;
+/// Wire type of fixed64 and double.
+pub const FIXED64: u8 = 1;
+/// Wire type of strings, bytes and messages.
+pub const BYTES: u8 = 2;
+/// Wire type of fixed32 and float.
+pub const FIXED32: u8 = 5;
 
 /// Appends a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -243,31 +222,61 @@ pub(crate) fn field_len(length: usize) -> usize {
 }
 
 /// Appends a field's key.
-pub(crate) fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+pub fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number << 3) | u64::from(wire_type));
 }
 
 /// Appends a field of bytes.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    put_key(out, number, BYTES);
-    put_varint(out, bytes.len() as u64);
+#[inline]
+pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_bytes_key(out, number, bytes.len());
     out.extend_from_slice(bytes);
 }
 
-/// Appends a message field whose body `put_body` appends. The body moves by a byte or more if its length takes them.
+/// Appends key and length of a field of bytes. Those of items and attributes nearly always are two or three bytes.
+#[inline]
+pub(crate) fn put_bytes_key(out: &mut Vec<u8>, number: u32, length: usize) {
+    let key = (number << 3) as u8 | BYTES;
+    match (number, length) {
+        (..16, ..0x80) => out.extend_from_slice(&[key, length as u8]),
+        (..16, ..0x4000) => out.extend_from_slice(&[key, length as u8 | 0x80, (length >> 7) as u8]),
+        _ => {
+            put_key(out, number, BYTES);
+            put_varint(out, length as u64);
+        }
+    }
+}
+
+/// Appends an integer field.
+pub fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, VARINT);
+    put_varint(out, value);
+}
+
+/// Appends a fixed64 field.
+pub fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// Appends a double field.
+pub fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
+    put_fixed64(out, number, value.to_bits());
+}
+
+/// Appends a message field whose body `put_body` appends, and does nothing else to `out`. The body moves by a byte or more if its length takes them.
 pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, put_body: impl FnOnce(&mut Vec<u8>)) {
-    put_key(out, number, BYTES);
-    let at = out.len();
-    out.push(0);
+    put_bytes_key(out, number, 0);
+    let start = out.len();
     put_body(out);
     let end = out.len();
-    let length = (end - at - 1) as u64;
-    let width = varint_len(length);
-    if width > 1 {
-        out.resize(end + width - 1, 0);
-        out.copy_within(at + 1..end, at + width);
+    let length = end - start;
+    let more = varint_len(length as u64) - 1;
+    if more > 0 {
+        out.resize(end + more, 0);
+        out.copy_within(start..end, start + more);
     }
-    put_length(&mut out[at..at + width], length);
+    put_length(&mut out[start - 1..start + more], length as u64);
 }
 
 /// Fills `room`, all of it, with a varint; padded if it would be shorter.

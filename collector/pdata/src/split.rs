@@ -1,26 +1,31 @@
-//! Cuts encoded traces at spans' boundaries.
+//! Cuts encoded payloads at items' boundaries.
 
-use crate::proto::{BYTES, Malformed, messages, put_bytes, put_key, put_varint};
-use crate::traces::resource_spans;
-use crate::{Payload, count, proto};
+use crate::proto::{BYTES, Malformed, put_bytes, put_key, put_length, varint_len};
+use crate::scan::{Scan, messages, put_all_but};
+use crate::{ItemKind, Payload, Signal, count};
 use bytes::Bytes;
 
-/// Cuts `payload` into payloads of at most `max_items` spans (at least one), in order. Pieces that fit stay as they are.
-/// A piece that must be cut is written anew, with its resource and scope in each part.
-pub fn traces(payload: Payload, max_items: usize) -> Result<Vec<Payload>, Malformed> {
-    let max_items = max_items.max(1);
-    if payload.items() <= max_items {
-        return Ok(vec![payload]);
-    }
+/// Cuts `payload` into payloads of at most `max_items` items (at least one) and at most `max_bytes` bytes, in order; only
+/// an item that is too large by itself, with its resource and scope, makes a larger one. `usize::MAX` is no limit. Pieces
+/// that fit stay as they are. A piece that must be cut is written anew, with resource, scope and metric in each part;
+/// what has no items is left out of it.
+pub fn parts(payload: Payload, max_items: usize, max_bytes: usize) -> Result<Vec<Payload>, Malformed> {
     let mut cutter = Cutter {
-        max_items,
+        signal: payload.signal(),
+        max_items: max_items.max(1),
+        max_bytes,
         open: Payload::empty(payload.signal()),
         done: Vec::new(),
+        part: Part::default(),
     };
+    if cutter.fits(payload.items(), payload.bytes()) {
+        return Ok(vec![payload]);
+    }
     for chunk in payload.chunks() {
         let items = count(payload.signal(), chunk)?;
-        if cutter.open.items() + items <= max_items {
-            cutter.add(Payload::new(payload.signal(), chunk.clone(), items));
+        if cutter.fits(items, chunk.len()) {
+            cutter.take_part();
+            cutter.open.append(Payload::new(payload.signal(), chunk.clone(), items));
         } else {
             cutter.cut(chunk)?;
         }
@@ -29,93 +34,181 @@ pub fn traces(payload: Payload, max_items: usize) -> Result<Vec<Payload>, Malfor
     Ok(cutter.done)
 }
 
+/// Fills `part` with items, and `open` with parts and whole pieces until the limits are reached.
 struct Cutter {
+    signal: Signal,
     max_items: usize,
+    max_bytes: usize,
     open: Payload,
     done: Vec<Payload>,
+    part: Part,
 }
 
 impl Cutter {
+    /// Whether so much more fits into what is open.
+    fn fits(&self, items: usize, bytes: usize) -> bool {
+        self.items() + items <= self.max_items && self.open.bytes() + self.part.out.len() + bytes <= self.max_bytes
+    }
+
+    fn items(&self) -> usize {
+        self.open.items() + self.part.items
+    }
+
     fn cut(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_spans(request) {
+        for resource in messages(request, 1) {
             let resource = resource?;
-            for scope in resource.scope_spans() {
-                self.cut_scope(resource.0, scope?.0)?;
+            self.part.enter(1, resource, |field| field == 2)?;
+            for scope in messages(resource, 2) {
+                let scope = scope?;
+                self.part.enter(2, scope, |field| field == 2)?;
+                self.cut_scope(scope)?;
+                self.part.leave();
+            }
+            self.part.leave();
+        }
+        Ok(())
+    }
+
+    fn cut_scope(&mut self, scope: &[u8]) -> Result<(), Malformed> {
+        for message in messages(scope, 2) {
+            let message = message?;
+            if self.signal == Signal::Metrics {
+                self.part
+                    .enter(2, message, |field| ItemKind::of_data(field).is_some())?;
+                self.cut_metric(message)?;
+                self.part.leave();
+            } else {
+                self.put_item(2, message);
             }
         }
         Ok(())
     }
 
-    fn cut_scope(&mut self, resource: &[u8], scope: &[u8]) -> Result<(), Malformed> {
-        let mut spans = Vec::new();
-        let mut count = 0;
-        for span in messages(scope, 2) {
-            put_bytes(&mut spans, 2, span?);
-            count += 1;
-            if self.open.items() + count == self.max_items {
-                self.take(resource, scope, &mut spans, &mut count)?;
+    fn cut_metric(&mut self, metric: &[u8]) -> Result<(), Malformed> {
+        let mut scan = Scan::new(metric);
+        while let Some(field) = scan.next()? {
+            if ItemKind::of_data(field.number).is_some() {
+                let data = field.bytes(metric)?;
+                self.part.enter(field.number, data, |field| field == 1)?;
+                for point in messages(data, 1) {
+                    self.put_item(1, point?);
+                }
+                self.part.leave();
             }
         }
-        self.take(resource, scope, &mut spans, &mut count)
-    }
-
-    fn take(&mut self, resource: &[u8], scope: &[u8], spans: &mut Vec<u8>, count: &mut usize) -> Result<(), Malformed> {
-        if *count == 0 {
-            return Ok(());
-        }
-        let mut scope_spans = all_but(scope, 2)?;
-        scope_spans.append(spans);
-        let mut resource_spans = all_but(resource, 2)?;
-        put_bytes(&mut resource_spans, 2, &scope_spans);
-        let mut request = Vec::with_capacity(resource_spans.len() + 8);
-        put_bytes(&mut request, 1, &resource_spans);
-        let part = Payload::new(self.open.signal(), Bytes::from(request), std::mem::take(count));
-        self.add(part);
         Ok(())
     }
 
-    fn add(&mut self, part: Payload) {
-        self.open.append(part);
-        if self.open.items() == self.max_items {
+    /// Puts an item where it fits: into the open part, or into the next one.
+    fn put_item(&mut self, number: u32, item: &[u8]) {
+        if self.items() >= self.max_items {
             self.close();
+        }
+        let (begun, length) = (self.part.begun, self.part.out.len());
+        self.part.put_item(number, item);
+        if !self.fits(0, 0) && self.items() > 1 {
+            self.part.take_back(begun, length);
+            self.close();
+            self.part.put_item(number, item);
+        }
+    }
+
+    /// Moves the items of the part, as a piece, to what is open.
+    fn take_part(&mut self) {
+        if let Some((piece, items)) = self.part.take() {
+            self.open.append(Payload::new(self.signal, piece, items));
         }
     }
 
     fn close(&mut self) {
+        self.take_part();
         if self.open.items() > 0 {
-            let next = Payload::empty(self.open.signal());
+            let next = Payload::empty(self.signal);
             self.done.push(std::mem::replace(&mut self.open, next));
         }
     }
 }
 
-/// A copy of `message` without the fields `number`.
-fn all_but(message: &[u8], number: u32) -> Result<Vec<u8>, Malformed> {
-    let mut out = Vec::new();
-    for field in proto::fields(message) {
-        let field = field?;
-        if field.number == number {
-            continue;
-        }
-        match field.value {
-            proto::FieldValue::Varint(value) => {
-                put_key(&mut out, field.number, proto::VARINT);
-                put_varint(&mut out, value);
-            }
-            proto::FieldValue::Fixed64(value) => {
-                put_key(&mut out, field.number, proto::FIXED64);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-            proto::FieldValue::Fixed32(value) => {
-                put_key(&mut out, field.number, proto::FIXED32);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-            proto::FieldValue::Bytes(bytes) => {
-                put_key(&mut out, field.number, BYTES);
-                put_varint(&mut out, bytes.len() as u64);
-                out.extend_from_slice(bytes);
-            }
+/// Resource, scope, metric and data.
+const DEEPEST: usize = 4;
+
+/// A request being written: the items so far, in messages that are begun with the first item that goes into them.
+#[derive(Default)]
+struct Part {
+    out: Vec<u8>,
+    items: usize,
+    frames: [Frame; DEEPEST],
+    depth: usize,
+    begun: usize,
+}
+
+/// A message that the walk is in.
+#[derive(Default)]
+struct Frame {
+    number: u32,
+    /// Its fields but those that hold items.
+    prefix: Vec<u8>,
+    /// The room of its length, which never is longer than in the source.
+    width: usize,
+    /// Where its body begins in the part.
+    body: usize,
+}
+
+impl Part {
+    fn enter(&mut self, number: u32, message: &[u8], holds_items: impl Fn(u32) -> bool) -> Result<(), Malformed> {
+        let frame = &mut self.frames[self.depth];
+        frame.prefix.clear();
+        put_all_but(&mut frame.prefix, message, holds_items)?;
+        frame.number = number;
+        frame.width = varint_len(message.len() as u64);
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+        if self.begun > self.depth {
+            self.end_frame();
         }
     }
-    Ok(out)
+
+    fn put_item(&mut self, number: u32, item: &[u8]) {
+        for frame in &mut self.frames[self.begun..self.depth] {
+            put_key(&mut self.out, frame.number, BYTES);
+            self.out.resize(self.out.len() + frame.width, 0);
+            frame.body = self.out.len();
+            self.out.extend_from_slice(&frame.prefix);
+        }
+        self.begun = self.depth;
+        put_bytes(&mut self.out, number, item);
+        self.items += 1;
+    }
+
+    /// Undoes the last `put_item`, before which so many messages were begun and so many bytes were written.
+    fn take_back(&mut self, begun: usize, length: usize) {
+        self.out.truncate(length);
+        self.begun = begun;
+        self.items -= 1;
+    }
+
+    /// Ends the innermost of the messages that are begun.
+    fn end_frame(&mut self) {
+        self.begun -= 1;
+        let Frame { width, body, .. } = self.frames[self.begun];
+        let length = (self.out.len() - body) as u64;
+        put_length(&mut self.out[body - width..body], length);
+    }
+
+    /// The request, if it has items. Those that follow go into a new one, in the same messages.
+    fn take(&mut self) -> Option<(Bytes, usize)> {
+        if self.items == 0 {
+            return None;
+        }
+        while self.begun > 0 {
+            self.end_frame();
+        }
+        let piece = Bytes::copy_from_slice(&self.out);
+        self.out.clear();
+        Some((piece, std::mem::take(&mut self.items)))
+    }
 }

@@ -1,6 +1,7 @@
 //! Views over encoded traces. Nothing is decoded before it is asked for, and nothing is copied.
 
-use crate::proto::{Field, Malformed, fields, last_bytes, messages};
+use crate::proto::{Field, Malformed, fields};
+use crate::scan::{last_bytes, messages};
 use crate::view::id;
 pub use crate::view::{AnyValue, Attribute, Attributes, MAX_DEPTH, Nested, Resource, Scope, resource_attributes};
 
@@ -121,7 +122,8 @@ impl<'a> ScopeSpans<'a> {
 }
 
 impl<'a> Span<'a> {
-    fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads an encoded `Span`.
+    pub fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
         let mut span = Span { raw, ..Span::default() };
         for field in fields(raw) {
             span.set(&field?)?;

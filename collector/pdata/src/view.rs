@@ -1,6 +1,7 @@
 //! What the views of all three signals share: resources, scopes, attributes and their values.
 
-use crate::proto::{Field, Fields, Malformed, fields, messages, next_message};
+use crate::proto::{Field, Malformed, fields};
+use crate::scan::{Messages, messages};
 
 /// The deepest nesting of arrays and key-value lists in an attribute that is read.
 pub const MAX_DEPTH: usize = 32;
@@ -62,7 +63,8 @@ pub struct Nested<'a> {
 }
 
 impl<'a> Resource<'a> {
-    pub(crate) fn new(raw: &'a [u8]) -> Self {
+    /// An encoded `Resource` on its own.
+    pub fn new(raw: &'a [u8]) -> Self {
         Resource(raw)
     }
 
@@ -90,7 +92,8 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
+    /// Reads an encoded `InstrumentationScope`.
+    pub fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
         let mut scope = Scope {
             raw,
             ..Scope::default()
@@ -116,16 +119,14 @@ impl<'a> Scope<'a> {
 /// Walks the attributes of a message.
 #[derive(Debug, Clone)]
 pub struct Attributes<'a> {
-    fields: Fields<'a>,
-    number: u32,
+    messages: Messages<'a>,
     depth: usize,
 }
 
 impl<'a> Attributes<'a> {
     pub(crate) fn new(raw: &'a [u8], number: u32) -> Self {
         Attributes {
-            fields: fields(raw),
-            number,
+            messages: messages(raw, number),
             depth: 0,
         }
     }
@@ -161,7 +162,7 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = Result<Attribute<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let raw = next_message(&mut self.fields, self.number)?;
+        let raw = self.messages.next()?;
         Some(raw.and_then(|raw| Attribute::read(raw, self.depth)))
     }
 }
@@ -227,8 +228,7 @@ impl<'a> Nested<'a> {
     /// The entries of a key-value list.
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes {
-            fields: fields(self.raw),
-            number: 1,
+            messages: messages(self.raw, 1),
             depth: self.depth,
         }
     }

@@ -195,7 +195,7 @@ proptest! {
         whole.append(payload(&second));
         let before = decoded(&whole);
         let items = whole.items();
-        let parts = split::traces(whole, most).unwrap();
+        let parts = split::parts(whole, most, usize::MAX).unwrap();
         let after: Vec<ExportTraceServiceRequest> = parts.iter().map(decoded).collect();
         for (part, request) in parts.iter().zip(&after) {
             prop_assert_eq!(part.items(), spans_of(request).len());
@@ -230,7 +230,7 @@ proptest! {
             prop_assert_eq!(&out[..], b"kept");
         }
         let _ = walk(&bytes);
-        let _ = split::traces(Payload::new(Signal::Traces, bytes.into(), 9), 2);
+        let _ = split::parts(Payload::new(Signal::Traces, bytes.into(), 9), 2, usize::MAX);
     }
 
     #[test]

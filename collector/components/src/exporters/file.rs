@@ -59,6 +59,7 @@ impl Exporter for FileExporter {
                 items: 64 * 1024,
                 bytes: 16 << 20,
             },
+            counts_requests: false,
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
         }

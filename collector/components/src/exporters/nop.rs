@@ -30,6 +30,7 @@ impl Exporter for NopExporter {
                 items: 1 << 16,
                 bytes: 1 << 24,
             },
+            counts_requests: false,
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
         }

@@ -1,4 +1,6 @@
-//! What is beside the pipelines.
+//! What is beside the pipelines: it shows the collector to the outside, or serves components that name it.
 
+pub mod basicauth;
+pub mod bearertokenauth;
 pub mod health_check;
 pub mod live;

@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 /// The line in the table.
 pub const FACTORY: ProcessorFactory = ProcessorFactory {
     kind: "batch",
-    signals: &[Signal::Traces],
+    signals: &Signal::ALL,
     configure,
 };
 
+/// A limit that is not set is as large as can be.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     size: usize,
@@ -35,14 +36,22 @@ struct Settings {
 fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     let settings = Settings {
         size: section.count("send_batch_size", 8192) as usize,
-        max_size: section.count("send_batch_max_size", 0) as usize,
-        max_bytes: section.count("send_batch_max_bytes", 3 << 20) as usize,
+        max_size: limit(section.count("send_batch_max_size", 0)),
+        max_bytes: limit(section.count("send_batch_max_bytes", 3 << 20)),
         timeout: section.duration("timeout", Duration::from_millis(200)),
     };
-    if settings.max_size != 0 && settings.max_size < settings.size {
+    if settings.max_size < settings.size {
         section.error("send_batch_max_size", "must not be less than send_batch_size");
     }
     ProcessorRecipe::new(move |signal| Batch::new(settings, signal))
+}
+
+/// Zero is no limit.
+fn limit(written: u64) -> usize {
+    match written {
+        0 => usize::MAX,
+        written => written as usize,
+    }
 }
 
 struct Batch {
@@ -68,8 +77,7 @@ impl Batch {
             max_bytes,
             timeout,
         } = self.settings;
-        let over = |limit: usize, sum: usize| limit != 0 && sum > limit;
-        if over(max_size, self.open.items() + payload.items()) || over(max_bytes, self.open.bytes() + payload.bytes()) {
+        if self.open.items() + payload.items() > max_size || self.open.bytes() + payload.bytes() > max_bytes {
             self.send(sink);
         }
         self.since.get_or_insert(now);
@@ -86,29 +94,18 @@ impl Batch {
             sink.forward(std::mem::replace(&mut self.open, next));
         }
     }
-
-    /// The most items that a part of `payload` may have, by both limits.
-    fn items_of_a_part(&self, payload: &Payload) -> usize {
-        let Settings {
-            max_size, max_bytes, ..
-        } = self.settings;
-        let by_items = if max_size == 0 { usize::MAX } else { max_size };
-        let by_bytes = match payload.bytes() {
-            bytes if max_bytes != 0 && bytes > max_bytes => (payload.items() * max_bytes / bytes).max(1),
-            _ => usize::MAX,
-        };
-        by_items.min(by_bytes)
-    }
 }
 
 impl Processor for Batch {
     fn process(&mut self, payload: Payload, now: Instant, sink: &mut Sink<'_>) {
-        let items = payload.items();
-        let part = self.items_of_a_part(&payload);
-        if items <= part {
+        let Settings {
+            max_size, max_bytes, ..
+        } = self.settings;
+        if payload.items() <= max_size && payload.bytes() <= max_bytes {
             return self.add(payload, now, sink);
         }
-        match split::traces(payload, part) {
+        let items = payload.items();
+        match split::parts(payload, max_size, max_bytes) {
             Ok(parts) => parts.into_iter().for_each(|part| self.add(part, now, sink)),
             Err(error) => {
                 tracing::warn!(%error, items, "a payload that had to be cut is not OTLP and is dropped");

@@ -56,7 +56,10 @@ impl Families {
             unit,
             points: Vec::new(),
         });
-        let labels: Vec<_> = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         match family.points.iter_mut().find(|point| point.labels == labels) {
             Some(point) => point.value += value,
             None => family.points.push(Point { labels, value }),
@@ -109,7 +112,11 @@ fn of_account(account: &Account, families: &mut Families) {
 
 fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
     let labels = [("receiver", receiver.id.as_str())];
-    for signal in receiver.signals.iter().filter(|signal| signal.received + signal.refused > 0) {
+    for signal in receiver
+        .signals
+        .iter()
+        .filter(|signal| signal.received + signal.refused > 0)
+    {
         let items = items(signal.signal);
         families.counter(
             &format!("otelcol_receiver_accepted_{items}"),
@@ -185,7 +192,12 @@ fn of_pipeline(pipeline: &PipelineAccount, families: &mut Families) {
             *dropped,
         );
     }
-    let held = ("odigos_collector_pipeline_held_items".to_owned(), Kind::Gauge, "1", "Items that wait in the pipeline.");
+    let held = (
+        "odigos_collector_pipeline_held_items".to_owned(),
+        Kind::Gauge,
+        "1",
+        "Items that wait in the pipeline.",
+    );
     families.add(held, &[label], pipeline.held as f64);
 }
 
@@ -201,9 +213,15 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
     let is_queue = |why: &str| why == reason::QUEUE_FULL;
     for (why, dropped) in &exporter.dropped {
         let (family, help) = if is_queue(why) {
-            ("enqueue_failed", "Number of items failed to be added to the sending queue.")
+            (
+                "enqueue_failed",
+                "Number of items failed to be added to the sending queue.",
+            )
         } else {
-            ("send_failed", "Number of items in failed attempts to send to destination.")
+            (
+                "send_failed",
+                "Number of items in failed attempts to send to destination.",
+            )
         };
         families.counter(&format!("otelcol_exporter_{family}_{items}"), help, &[label], *dropped);
         families.counter(
@@ -270,9 +288,16 @@ mod tests {
     use collector_engine::SignalAccount;
 
     fn value(families: &Families, name: &str, labels: &[(&'static str, &str)]) -> Option<f64> {
-        let labels: Vec<_> = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         let family = families.0.get(name)?;
-        family.points.iter().find(|point| point.labels == labels).map(|point| point.value)
+        family
+            .points
+            .iter()
+            .find(|point| point.labels == labels)
+            .map(|point| point.value)
     }
 
     #[test]
@@ -305,12 +330,30 @@ mod tests {
         let mut families = Families::default();
         of_account(&account, &mut families);
         let of = |name, labels: &[(&'static str, &str)]| value(&families, name, labels);
-        assert_eq!(of("otelcol_receiver_accepted_log_records", &[("receiver", "otlp")]), Some(20.0));
-        assert_eq!(of("otelcol_receiver_refused_log_records", &[("receiver", "otlp")]), Some(2.0));
-        assert_eq!(of("otelcol_exporter_sent_log_records", &[("exporter", "otlp")]), Some(10.0));
-        assert_eq!(of("otelcol_exporter_sent_metric_points", &[("exporter", "otlp")]), Some(1.0));
-        assert_eq!(of("otelcol_exporter_enqueue_failed_log_records", &[("exporter", "otlp")]), Some(6.0));
-        assert_eq!(of("otelcol_exporter_send_failed_log_records", &[("exporter", "otlp")]), Some(2.0));
+        assert_eq!(
+            of("otelcol_receiver_accepted_log_records", &[("receiver", "otlp")]),
+            Some(20.0)
+        );
+        assert_eq!(
+            of("otelcol_receiver_refused_log_records", &[("receiver", "otlp")]),
+            Some(2.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_sent_log_records", &[("exporter", "otlp")]),
+            Some(10.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_sent_metric_points", &[("exporter", "otlp")]),
+            Some(1.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_enqueue_failed_log_records", &[("exporter", "otlp")]),
+            Some(6.0)
+        );
+        assert_eq!(
+            of("otelcol_exporter_send_failed_log_records", &[("exporter", "otlp")]),
+            Some(2.0)
+        );
         let bytes = [("receiver", "otlp"), ("otel_signal", "logs")];
         assert_eq!(of("odigos_collector_receiver_accepted_bytes", &bytes), Some(999.0));
     }

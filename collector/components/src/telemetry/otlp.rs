@@ -92,7 +92,9 @@ mod tests {
         let resource = &request.resource_metrics[0];
         assert_eq!(resource.resource.as_ref().unwrap().attributes[0].key, "service.name");
         let metrics = &resource.scope_metrics[0].metrics;
-        let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
+        let Some(Data::Sum(sum)) = &metrics[0].data else {
+            panic!("{metrics:?}")
+        };
         assert!(sum.is_monotonic);
         assert_eq!(sum.aggregation_temporality, 2);
         let point = &sum.data_points[0];

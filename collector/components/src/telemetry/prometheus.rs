@@ -14,9 +14,15 @@ pub(super) fn text(families: &[Family], resource: &[(String, String)], reader: &
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
         };
-        put(&mut out, format_args!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help));
+        put(
+            &mut out,
+            format_args!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help),
+        );
         for point in &family.points {
-            let scope = [("otel_scope_name", "odigos-collector"), ("otel_scope_version", env!("CARGO_PKG_VERSION"))];
+            let scope = [
+                ("otel_scope_name", "odigos-collector"),
+                ("otel_scope_version", env!("CARGO_PKG_VERSION")),
+            ];
             let scope = scope.into_iter().filter(|_| reader.scope_info);
             let labels = point.labels.iter().map(|(name, value)| (*name, value.as_str()));
             put_sample(&mut out, &name, labels.chain(scope), point.value);
@@ -44,13 +50,19 @@ fn name(family: &Family, reader: &PrometheusReader) -> String {
 fn put_target_info(out: &mut String, resource: &[(String, String)]) {
     out.push_str("# HELP target_info Target metadata\n# TYPE target_info gauge\n");
     let names: Vec<String> = resource.iter().map(|(key, _)| label_name(key)).collect();
-    let labels = names.iter().zip(resource).map(|(name, (_, value))| (name.as_str(), value.as_str()));
+    let labels = names
+        .iter()
+        .zip(resource)
+        .map(|(name, (_, value))| (name.as_str(), value.as_str()));
     put_sample(out, "target_info", labels, 1.0);
 }
 
 /// Letters, digits and underscores.
 fn label_name(key: &str) -> String {
-    let name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name: String = key
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         format!("key_{name}")
     } else {

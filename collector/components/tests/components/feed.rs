@@ -67,10 +67,11 @@ const FED: Components = Components {
         signals: &[Signal::Traces],
         configure,
     }],
+    telemetry: None,
     ..COMPONENTS
 };
 
-/// An engine from the feed to one exporter.
+/// An engine from the feed to one exporter, which gets the feed's payloads joined.
 pub fn start(feed: &str, exporter: &str, settings: &str) -> Engine {
     let text = format!(
         "
@@ -80,9 +81,39 @@ exporters: {{{exporter}: {{{settings}}}}}
 service: {{pipelines: {{traces: {{receivers: [feed], processors: [batch], exporters: [{exporter}]}}}}}}
 "
     );
-    let root = Node::parse(&text, "").unwrap();
+    start_text(&text)
+}
+
+/// An engine from the feed to one exporter, which gets the feed's payloads one by one.
+pub fn start_unbatched(feed: &str, exporter: &str, settings: &str) -> Engine {
+    start_text(&format!(
+        "
+receivers: {{feed: {{{feed}}}}}
+exporters: {{{exporter}: {{{settings}}}}}
+service: {{pipelines: {{traces: {{receivers: [feed], exporters: [{exporter}]}}}}}}
+"
+    ))
+}
+
+/// An engine of a whole configuration, which names the feed.
+pub fn start_text(text: &str) -> Engine {
+    let root = Node::parse(text, "").unwrap();
     let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
     plan.start(1).unwrap()
+}
+
+/// Why an engine with one exporter cannot start.
+pub fn start_error(exporter: &str, settings: &str) -> String {
+    let text = format!(
+        "{{receivers: {{feed: }}, exporters: {{{exporter}: {{{settings}}}}}, \
+         service: {{pipelines: {{traces: {{receivers: [feed], exporters: [{exporter}]}}}}}}}}"
+    );
+    let root = Node::parse(&text, "").unwrap();
+    let plan = Plan::new(&root, &FED, Descriptors::new()).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+    match plan.start(1) {
+        Ok(_) => panic!("it starts: {text}"),
+        Err(error) => kit::logging::chain(&error),
+    }
 }
 
 /// What went wrong with a configuration of one exporter.

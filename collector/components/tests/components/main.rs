@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod feed;
 mod files;
 mod grpc;
@@ -9,4 +10,6 @@ mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod secured;
+mod standin;
 mod terminal;

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod connectors;
+mod load;
 mod section;
 mod structure;
 mod telemetry;
+mod yaml;
 
 use collector_config::{Config, Errors, Node};
 

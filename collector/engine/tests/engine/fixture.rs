@@ -150,6 +150,7 @@ impl Exporter for Taker {
     fn queue(&self) -> Queue {
         Queue {
             limits: SMALL,
+            counts_requests: false,
             overflow: self.1,
             abandoned: reason::EXPORT_FAILED,
         }

@@ -1,33 +1,6 @@
-use crate::proto::{BYTES, Field, Fields, Malformed, fields, put_bytes, put_key, put_length, varint_len};
+use crate::proto::{BYTES, put_bytes, put_key, put_length, varint_len};
+use crate::scan::{At, Scan};
 use bytes::Bytes;
-
-/// A field and where it lies in the request.
-pub(super) struct Place<'a> {
-    pub(super) field: Field<'a>,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-/// Walks the fields of a message, a part of the request that ends at `end`.
-pub(super) struct Places<'a> {
-    fields: Fields<'a>,
-    end: usize,
-}
-
-impl<'a> Places<'a> {
-    #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<Place<'a>>, Malformed> {
-        let start = self.end - self.fields.remaining();
-        let Some(field) = self.fields.next() else {
-            return Ok(None);
-        };
-        Ok(Some(Place {
-            field: field?,
-            start,
-            end: self.end - self.fields.remaining(),
-        }))
-    }
-}
 
 /// A message that the walk is in.
 #[derive(Clone, Copy, Default)]
@@ -68,12 +41,22 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Enters a message field whose body has `length` bytes.
-    pub(super) fn enter(&mut self, place: &Place<'_>, length: usize) {
+    /// The request as it was.
+    pub(super) fn source(&self) -> &'a [u8] {
+        self.source
+    }
+
+    /// The fields of the message in a field of the request.
+    pub(super) fn fields(&self, place: &At) -> Scan<'a> {
+        Scan::part(self.source, place.body, place.end)
+    }
+
+    /// Enters a message field.
+    pub(super) fn enter(&mut self, place: &At) {
         self.frames[self.depth] = Frame {
-            number: place.field.number,
+            number: place.number,
             start: place.start,
-            body: place.end - length,
+            body: place.body,
             end: place.end,
             ..Frame::default()
         };
@@ -114,13 +97,13 @@ impl<'a> Output<'a> {
 
     /// Gives a message field another body.
     #[inline]
-    pub(super) fn replace(&mut self, place: &Place<'_>, body: &[u8]) {
+    pub(super) fn replace(&mut self, place: &At, body: &[u8]) {
         self.leave_out(place.start, place.end);
-        put_bytes(&mut self.out, place.field.number, body);
+        put_bytes(&mut self.out, place.number, body);
     }
 
     /// Leaves a field out.
-    pub(super) fn remove(&mut self, place: &Place<'_>) {
+    pub(super) fn remove(&mut self, place: &At) {
         self.leave_out(place.start, place.end);
     }
 
@@ -192,13 +175,5 @@ impl<'a> Output<'a> {
             width = needed;
         }
         put_length(&mut self.out[length_at..length_at + width], length as u64);
-    }
-}
-
-/// The fields of `message`, a part of the request that ends at `end`.
-pub(super) fn places(message: &[u8], end: usize) -> Places<'_> {
-    Places {
-        fields: fields(message),
-        end,
     }
 }

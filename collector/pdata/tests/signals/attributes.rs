@@ -1,6 +1,6 @@
 use crate::generate::{any_value, span};
 use collector_pdata::Malformed;
-use collector_pdata::attributes::{Editor, field, find, put};
+use collector_pdata::attributes::{Editor, field, find, modify, put};
 use collector_pdata::edit::Change;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,6 +16,7 @@ enum Action {
     Delete(String),
     KeepOnly(String),
     ClearEach(String),
+    Modify(String, Option<AnyValue>),
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -27,6 +28,7 @@ fn action() -> impl Strategy<Value = Action> {
         key().prop_map(Action::Delete),
         "[a-e]".prop_map(Action::KeepOnly),
         "[a-e]".prop_map(Action::ClearEach),
+        (key(), proptest::option::of(any_value())).prop_map(|(key, value)| Action::Modify(key, value)),
     ]
 }
 
@@ -56,7 +58,8 @@ fn apply(action: &Action, attributes: &mut Vec<KeyValue>) {
             }
         }
         Action::Insert(..) => {}
-        Action::Delete(key) => attributes.retain(|attribute| attribute.key != *key),
+        Action::Modify(key, Some(value)) => apply(&Action::Update(key.clone(), value.clone()), attributes),
+        Action::Modify(key, None) | Action::Delete(key) => attributes.retain(|attribute| attribute.key != *key),
         Action::KeepOnly(letter) => attributes.retain(|attribute| attribute.key.starts_with(letter)),
         Action::ClearEach(letter) => {
             for attribute in attributes
@@ -82,6 +85,14 @@ fn edit(editor: &mut Editor, actions: &[Action], message: &[u8]) -> Option<Vec<u
             Action::Upsert(key, value) => open.upsert(key.as_bytes(), &value.encode_to_vec()),
             Action::Delete(key) => {
                 open.delete(key.as_bytes());
+            }
+            Action::Modify(key, value) => {
+                let modify = |old: &[u8], new: &mut Vec<u8>| {
+                    AnyValue::decode(old).unwrap();
+                    value.iter().for_each(|value| value.encode(new).unwrap());
+                    Ok(if value.is_some() { Change::Replace } else { Change::Drop })
+                };
+                open.modify(key.as_bytes(), modify).unwrap();
             }
             Action::KeepOnly(letter) => open.retain(|key, _| key.starts_with(letter.as_bytes())),
             Action::ClearEach(letter) => open
@@ -110,6 +121,32 @@ proptest! {
             let after = edit(&mut editor, &actions, &bytes).unwrap_or(bytes);
             prop_assert_eq!(Span::decode(&after[..]).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn one_attribute_is_modified_as_an_editor_does(
+        span in span(), key in "[a-e]{0,2}", value in proptest::option::of(any_value()), keep in any::<bool>()
+    ) {
+        let bytes = span.encode_to_vec();
+        let mut out = b"before".to_vec();
+        let change = modify(&bytes, field::SPAN, key.as_bytes(), &mut out, |old, new| {
+            AnyValue::decode(old).unwrap();
+            value.iter().for_each(|value| value.encode(new).unwrap());
+            Ok(match (&value, keep) {
+                (_, true) => Change::Keep,
+                (Some(_), _) => Change::Replace,
+                (None, _) => Change::Drop,
+            })
+        });
+        let mut expected = span.clone();
+        if !keep {
+            apply(&Action::Modify(key.clone(), value), &mut expected.attributes);
+        }
+        let present = span.attributes.iter().any(|attribute| attribute.key == key);
+        prop_assert_eq!(change, Ok(if present && !keep { Change::Replace } else { Change::Keep }));
+        prop_assert_eq!(&out[..6], b"before");
+        let after = if present && !keep { &out[6..] } else { &bytes };
+        prop_assert_eq!(Span::decode(after).unwrap(), expected);
     }
 
     #[test]

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod attributes;
+mod by_trace;
 mod disorder;
 mod edit;
 mod generate;
+mod split;
 mod values;
+mod views;
 
 use collector_pdata::{Malformed, Signal, count};
 use disorder::disorder;

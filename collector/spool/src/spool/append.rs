@@ -16,7 +16,10 @@ impl<D: Disk> Spool<D> {
     /// having failed to write, will not cut the file either, and the process is killed before the next append, the record
     /// may come all the same.)
     pub fn append(&mut self, pieces: &[&[u8]], items: u32, meta: u8) -> Result<RecordId, AppendError> {
-        let appended = self.try_append(pieces, items, meta);
+        let mut appended = self.try_append(pieces, items, meta);
+        while matches!(appended, Err(AppendError::NoSpace(_))) && self.give_way() {
+            appended = self.try_append(pieces, items, meta);
+        }
         match appended {
             Err(AppendError::Full { .. }) => self.counts.refused_full += 1,
             Err(AppendError::NoSpace(_)) => self.counts.refused_no_space += 1,
@@ -62,30 +65,39 @@ impl<D: Disk> Spool<D> {
         self.bytes + self.cost(frame) <= self.options.max_bytes && files < MAX_SEGMENTS
     }
 
-    /// Files that only lie about make way: those that could not be removed before, a last segment that is read to its end,
-    /// and then the quarantined ones, the oldest first.
     fn make_room(&mut self, frame: u64) -> Result<(), AppendError> {
-        if self.has_room(frame) {
-            return Ok(());
-        }
-        self.remove_spent();
-        if !self.has_room(frame) && self.appending().is_some_and(Segment::is_consumed) {
-            self.end_segment();
-        }
         while !self.has_room(frame) {
-            let Some(oldest) = self.evidence.pop_front() else {
+            if !self.give_way() {
                 return Err(AppendError::Full {
                     held: self.bytes,
                     limit: self.options.max_bytes,
                     needed: self.cost(frame),
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes something that only lies about: what could not be removed before, a last segment that is read to its end, or
+    /// the oldest of the quarantined files that nothing is read from. Says whether that gave room.
+    fn give_way(&mut self) -> bool {
+        let before = self.bytes;
+        self.remove_spent();
+        // An empty one would only be begun again.
+        let lies_about = |segment: &Segment<D::File>| segment.is_consumed() && segment.end > SEGMENT_HEADER;
+        if self.bytes == before && self.appending().is_some_and(lies_about) {
+            self.end_segment();
+        }
+        while self.bytes == before {
+            let Some(oldest) = self.evidence.pop_front() else {
+                return false;
             };
             tracing::warn!(file = oldest.name, "a quarantined file is removed to make room");
             self.evidence_bytes -= oldest.length;
             self.spent.push(oldest);
             self.remove_spent();
         }
-        Ok(())
+        true
     }
 
     /// Nothing more is appended to the last segment.
@@ -94,7 +106,7 @@ impl<D: Disk> Spool<D> {
             return;
         };
         segment.appending = false;
-        if !segment.dirty && segment.read == SEGMENT_HEADER {
+        if !(segment.dirty && self.options.fsync) && segment.read == SEGMENT_HEADER {
             // It may be long until this one is read, and there may be many.
             segment.file = None;
         }

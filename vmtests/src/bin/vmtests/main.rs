@@ -44,8 +44,8 @@ struct Args {
     /// Where the fetched kernels are.
     #[arg(long, value_name = "DIR", default_value_os_t = kernel_cache())]
     kernels: PathBuf,
-    /// Seconds after which a virtual machine is ended.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    /// Seconds after which a machine is ended, even if it makes progress.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     deadline: u64,
 }
 
@@ -103,6 +103,8 @@ fn run_virtual(images: Vec<Image>, guest: &Guest, only: &str, deadline: Duration
 fn print(kernels: &[Results], tests: &[String], limits: &Limits) -> bool {
     println!("\n{}", report::results(kernels, tests));
     println!("{}", report::verified(kernels, limits));
+    // Again and last, since of a long log often only the end is kept.
+    print!("{}", report::summary(kernels, tests));
     let tally = report::tally(kernels, tests, limits);
     println!(
         "vmtests: {} passed, {} failed, {} skipped",

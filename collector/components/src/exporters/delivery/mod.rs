@@ -1,26 +1,24 @@
 //! Delivery to a destination that may be away: attempts, retries and what is counted of them, for every exporter over a
 //! network.
 
+mod flight;
+pub mod queue;
 pub mod reply;
 mod retry;
+pub mod settings;
 
 pub use retry::Retry;
 
-use collector_engine::{Delivery, Draining, ExporterInput, Limits, Overflow, Queue, reason};
-use collector_pdata::Payload;
+use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, reason};
+use collector_pdata::{Malformed, Payload, split};
+use flight::Flight;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The queue before such an exporter. What comes while it is full is refused at the pipeline's entry, or dropped where
-/// another exporter goes on, so that the memory stays flat.
-pub const QUEUE: Queue = Queue {
-    limits: Limits {
-        items: 512 * 1024,
-        bytes: 64 << 20,
-    },
-    overflow: Overflow::Drop,
-    abandoned: reason::EXPORT_FAILED,
-};
+/// The reason that is counted for an item that is by itself larger than the destination takes.
+pub const TOO_LARGE: &str = "too_large";
 
 /// What became of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +34,8 @@ pub enum Outcome {
     },
     /// It will never take this request.
     Refused(String),
+    /// It is larger than the destination takes; parts of it may not be.
+    TooLarge(String),
     /// It may take it later.
     Later {
         /// Why not now.
@@ -45,95 +45,198 @@ pub enum Outcome {
     },
 }
 
-/// One attempt at a time.
-pub trait Transport: Send + 'static {
-    /// Sends a request and waits for the answer, no longer than the exporter's timeout.
-    fn send(&mut self, payload: Payload) -> impl Future<Output = Outcome> + Send;
+/// A way to a destination.
+pub trait Transport: Send + Sync + 'static {
+    /// A request as it goes out, encoded once for all attempts.
+    type Request: Send + Sync;
+
+    /// Encodes the request of `payload`.
+    fn encode(&self, payload: &Payload) -> Result<Self::Request, EncodeError>;
+
+    /// Sends a request and waits for the answer, no longer than the exporter's timeout. Several may be on their way.
+    fn send(&self, request: &Self::Request) -> impl Future<Output = Outcome> + Send;
 }
 
-/// Delivers what comes in, one request after the other, until the input ends.
-pub async fn run(mut transport: impl Transport, retry: Retry, destination: String, mut input: ExporterInput) {
-    let mut courier = Courier {
+/// Why a payload cannot be sent to this destination at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// It is not OTLP.
+    #[error("the payload is not OTLP: {0}")]
+    Malformed(#[from] Malformed),
+    /// Something else.
+    #[error("{0}")]
+    Impossible(String),
+}
+
+/// Delivers what comes in, up to `consumers` requests at the same time, until the input ends. Promises no order.
+pub async fn run(
+    transport: impl Transport,
+    retry: Retry,
+    consumers: usize,
+    destination: String,
+    mut input: ExporterInput,
+) {
+    let courier = Arc::new(Courier {
+        transport,
         retry,
         destination,
         draining: input.draining(),
-        failing: false,
-    };
-    while let Some(delivery) = input.next().await {
-        courier.deliver(&mut transport, delivery).await;
+        health: input.health(),
+        failing: AtomicBool::new(false),
+    });
+    let mut flight = Flight::default();
+    let mut open = true;
+    while open || flight.len() > 0 {
+        tokio::select! {
+            biased;
+            () = flight.landed(), if flight.len() > 0 => {}
+            next = input.next(), if open && flight.len() < consumers => match next {
+                Some(delivery) => {
+                    let courier = courier.clone();
+                    flight.launch(Box::pin(async move { courier.deliver(delivery).await }));
+                }
+                None => open = false,
+            },
+        }
     }
 }
 
-/// An endpoint is named in logs and errors, where credentials do not belong; this error does not repeat it.
-pub fn refuse_credentials(endpoint: &str) -> Result<(), String> {
-    if endpoint.contains('@') {
-        Err("must not hold a user or a password, which logs would repeat; `headers` may".to_owned())
-    } else {
-        Ok(())
-    }
-}
-
-struct Courier {
+struct Courier<T> {
+    transport: T,
     retry: Retry,
     destination: String,
     draining: Draining,
+    health: Health,
     /// Complained already; the next success ends it.
-    failing: bool,
+    failing: AtomicBool,
 }
 
-impl Courier {
-    async fn deliver(&mut self, transport: &mut impl Transport, delivery: Delivery) {
-        let Delivery { payload, mut claim } = delivery;
-        let mut attempts = self.retry.begin(Instant::now());
-        loop {
-            let last = self.draining.deadline().is_some();
-            let (reason, after) = match transport.send(payload.clone()).await {
-                Outcome::Delivered => {
-                    self.recovered();
-                    return claim.exported();
-                }
-                Outcome::Partial { rejected, message } => {
-                    self.recovered();
-                    tracing::warn!(
-                        destination = self.destination,
-                        rejected,
-                        message,
-                        "a part of a request was rejected"
-                    );
-                    claim.split(rejected).dropped(reason::REJECTED);
-                    return claim.exported();
-                }
-                Outcome::Refused(why) => {
-                    self.complain(&why, "a request was refused; its items are dropped");
-                    return claim.dropped(reason::EXPORT_FAILED);
-                }
-                Outcome::Later { reason, after } => (reason, after),
-            };
-            let Some(wait) = attempts.next(Instant::now(), after).filter(|_| !last) else {
-                self.complain(&reason, "gave up on a request; its items are dropped");
-                return claim.dropped(reason::EXPORT_FAILED);
-            };
-            self.complain(&reason, "cannot deliver; trying again");
-            // The drain cuts the wait short for one last attempt.
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = self.draining.begun() => {}
+impl<T: Transport> Courier<T> {
+    /// Delivers a request, in halves and halves of these where the destination finds it too large.
+    async fn deliver(&self, delivery: Delivery) {
+        let mut parts = vec![delivery];
+        while let Some(part) = parts.pop() {
+            let Delivery { payload, claim, .. } = part;
+            if let Some((claim, why)) = self.deliver_whole(&payload, claim).await {
+                self.halve(payload, claim, &why, &mut parts);
             }
         }
     }
 
+    /// Delivers a request as it is. Returns the claim, and the destination's word, if it is too large for that.
+    async fn deliver_whole(&self, payload: &Payload, mut claim: Claim) -> Option<(Claim, String)> {
+        let request = match self.transport.encode(payload) {
+            Ok(request) => request,
+            Err(error) => {
+                self.complain(&error.to_string(), "a request cannot be encoded; its items are dropped");
+                claim.dropped(match error {
+                    EncodeError::Malformed(_) => reason::MALFORMED,
+                    EncodeError::Impossible(_) => reason::EXPORT_FAILED,
+                });
+                return None;
+            }
+        };
+        let mut attempts = self.retry.begin(Instant::now());
+        loop {
+            let last = self.draining.deadline().is_some();
+            match self.transport.send(&request).await {
+                Outcome::Delivered => {
+                    self.recovered();
+                    claim.exported();
+                    return None;
+                }
+                Outcome::Partial { rejected, message } => {
+                    self.recovered();
+                    self.rejected(rejected, &message);
+                    claim.split(rejected).dropped(reason::REJECTED);
+                    claim.exported();
+                    return None;
+                }
+                Outcome::Refused(why) => {
+                    self.complain(&why, "a request was refused; its items are dropped");
+                    claim.dropped(reason::EXPORT_FAILED);
+                    return None;
+                }
+                Outcome::TooLarge(why) => return Some((claim, why)),
+                Outcome::Later { reason, after } => {
+                    let wait = attempts.next(Instant::now(), after).filter(|_| !last);
+                    if !self.wait(wait, &reason).await {
+                        claim.dropped(reason::EXPORT_FAILED);
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the next attempt, if there is to be one.
+    async fn wait(&self, wait: Option<Duration>, reason: &str) -> bool {
+        let Some(wait) = wait else {
+            self.complain(reason, "gave up on a request; its items are dropped");
+            return false;
+        };
+        self.complain(reason, "cannot deliver; trying again");
+        let mut draining = self.draining.clone();
+        // The drain cuts the wait short for one last attempt.
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = draining.begun() => {}
+        }
+        true
+    }
+
+    /// Adds both halves of a request that is too large to `parts`, or drops its only item.
+    fn halve(&self, payload: Payload, mut claim: Claim, why: &str, parts: &mut Vec<Delivery>) {
+        let halves = halves(payload).unwrap_or_else(|error| {
+            self.complain(&error.to_string(), "a request that is too large cannot be divided");
+            Vec::new()
+        });
+        if halves.len() < 2 {
+            self.complain(why, "an item is larger than the destination takes; it is dropped");
+            return claim.dropped(TOO_LARGE);
+        }
+        tracing::debug!(
+            destination = self.destination,
+            reason = why,
+            "a request is too large; sending it in halves"
+        );
+        // The first half is to be the next, and the last takes whatever the others leave of the claim.
+        let mut deliveries: Vec<Delivery> = Vec::with_capacity(halves.len());
+        for payload in halves {
+            let claim = claim.split(payload.items());
+            deliveries.push(Delivery::part(payload, claim));
+        }
+        claim.dropped(reason::MALFORMED);
+        parts.extend(deliveries.into_iter().rev());
+    }
+
+    fn rejected(&self, rejected: usize, message: &str) {
+        let destination = self.destination.as_str();
+        tracing::warn!(destination, rejected, message, "a part of a request was rejected");
+    }
+
     /// Once for all requests until one is delivered again.
-    fn complain(&mut self, why: &str, what: &str) {
-        if std::mem::replace(&mut self.failing, true) {
+    fn complain(&self, why: &str, what: &str) {
+        self.health.failed(why);
+        if self.failing.swap(true, Ordering::Relaxed) {
             tracing::debug!(destination = self.destination, reason = why, "{what}");
         } else {
             tracing::warn!(destination = self.destination, reason = why, "{what}");
         }
     }
 
-    fn recovered(&mut self) {
-        if std::mem::take(&mut self.failing) {
+    fn recovered(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            self.health.recovered();
             tracing::info!(destination = self.destination, "delivering again");
         }
+    }
+}
+
+/// A request in two, if it has more than one item.
+fn halves(payload: Payload) -> Result<Vec<Payload>, Malformed> {
+    match payload.items() {
+        0 | 1 => Ok(vec![payload]),
+        items => split::parts(payload, items.div_ceil(2), usize::MAX),
     }
 }

@@ -1,18 +1,35 @@
 //! What OTLP destinations answer, read from its bytes.
 
 use super::Outcome;
-use collector_pdata::Malformed;
+use crate::net::client::MAX_REPLY;
 use collector_pdata::proto::fields;
+use collector_pdata::{Malformed, Signal, json};
 use std::time::Duration;
 
-/// The largest answer that is read. Clients without a limit are a known weakness.
-pub const MAX_REPLY: usize = 4 << 20;
+const LIMITS: json::Limits = json::Limits {
+    output_bytes: MAX_REPLY,
+};
 
-/// The outcome of an accepted request of `items`, from an encoded `ExportTraceServiceResponse`. An answer that is not one
-/// does not change that the request was accepted.
-pub fn outcome(response: &[u8], items: usize) -> Outcome {
-    match partial_success(response) {
-        Ok((rejected, message)) if rejected > 0 || !message.is_empty() => Outcome::Partial {
+/// How an answer is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Protobuf.
+    Proto,
+    /// JSON.
+    Json,
+}
+
+/// The outcome of an accepted request of `items`, from an encoded `Export*ServiceResponse` of any signal (they are alike).
+/// An answer that is not one does not change that the request was accepted.
+pub fn outcome(response: &[u8], form: Form, signal: Signal, items: usize) -> Outcome {
+    let partial = match form {
+        Form::Proto => partial_success(response).ok(),
+        Form::Json => json::decode_response(signal, response, &LIMITS)
+            .ok()
+            .map(|partial| (partial.rejected, partial.message)),
+    };
+    match partial {
+        Some((rejected, message)) if rejected > 0 || !message.is_empty() => Outcome::Partial {
             rejected: usize::try_from(rejected).unwrap_or(0).min(items),
             message,
         },
@@ -41,7 +58,10 @@ fn partial_success(response: &[u8]) -> Result<(i64, String), Malformed> {
 }
 
 /// The message of an encoded `google.rpc.Status`, if it is one.
-pub fn status_message(status: &[u8]) -> Option<String> {
+pub fn status_message(status: &[u8], form: Form) -> Option<String> {
+    if form == Form::Json {
+        return json::decode_status(status, &LIMITS).ok().map(|status| status.message);
+    }
     let fields: Vec<_> = fields(status).collect::<Result<_, _>>().ok()?;
     let message = fields.iter().find(|field| field.number == 2)?.bytes().ok()?;
     std::str::from_utf8(message).ok().map(str::to_owned)
@@ -106,18 +126,56 @@ mod tests {
         ExportTraceServiceResponse { partial_success }.encode_to_vec()
     }
 
-    #[test]
-    fn partial_success_is_found_and_bounded_by_what_was_sent() {
-        let partial = |rejected, message: &str| Outcome::Partial {
+    fn partial(rejected: usize, message: &str) -> Outcome {
+        Outcome::Partial {
             rejected,
             message: message.to_owned(),
-        };
-        assert_eq!(outcome(&[], 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(0, ""), 5), Outcome::Delivered);
-        assert_eq!(outcome(&response(2, "too old"), 5), partial(2, "too old"));
-        assert_eq!(outcome(&response(99, ""), 5), partial(5, ""));
-        assert_eq!(outcome(&response(-1, "odd"), 5), partial(0, "odd"));
-        assert_eq!(outcome(b"\xff\xff", 5), Outcome::Delivered);
+        }
+    }
+
+    #[test]
+    fn partial_success_is_found_and_bounded_by_what_was_sent() {
+        assert_eq!(outcome(&[], Form::Proto, Signal::Traces, 5), Outcome::Delivered);
+        assert_eq!(
+            outcome(&response(0, ""), Form::Proto, Signal::Traces, 5),
+            Outcome::Delivered
+        );
+        assert_eq!(
+            outcome(&response(2, "too old"), Form::Proto, Signal::Traces, 5),
+            partial(2, "too old")
+        );
+        assert_eq!(
+            outcome(&response(99, ""), Form::Proto, Signal::Traces, 5),
+            partial(5, "")
+        );
+        assert_eq!(
+            outcome(&response(-1, "odd"), Form::Proto, Signal::Traces, 5),
+            partial(0, "odd")
+        );
+        assert_eq!(outcome(b"\xff\xff", Form::Proto, Signal::Traces, 5), Outcome::Delivered);
+    }
+
+    #[test]
+    fn an_answer_in_json_says_the_same() {
+        for (signal, text, expected) in [
+            (Signal::Traces, "{}", Outcome::Delivered),
+            (Signal::Traces, "no json", Outcome::Delivered),
+            (Signal::Traces, r#"{"partialSuccess":{}}"#, Outcome::Delivered),
+            (
+                Signal::Logs,
+                r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"old"}}"#,
+                partial(2, "old"),
+            ),
+            (
+                Signal::Metrics,
+                r#"{"partialSuccess":{"rejectedDataPoints":1}}"#,
+                partial(1, ""),
+            ),
+        ] {
+            assert_eq!(outcome(text.as_bytes(), Form::Json, signal, 5), expected, "{text}");
+        }
+        let status = br#"{"code":3,"message":"bad"}"#;
+        assert_eq!(status_message(status, Form::Json), Some("bad".to_owned()));
     }
 
     #[test]
@@ -145,7 +203,7 @@ mod tests {
         let mut status = vec![0x08, 8, 0x12, 1, b'm', 0x1a, any.len() as u8];
         status.extend_from_slice(&any);
         assert_eq!(retry_info(&status), Some(Duration::new(2, 5)));
-        assert_eq!(status_message(&status), Some("m".to_owned()));
+        assert_eq!(status_message(&status, Form::Proto), Some("m".to_owned()));
         assert_eq!(retry_info(&status[..5]), None);
         assert_eq!(retry_info(b"\xff"), None);
     }

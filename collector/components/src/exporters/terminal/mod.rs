@@ -68,6 +68,7 @@ impl Exporter for TerminalExporter {
                 items: 16 * 1024,
                 bytes: 8 << 20,
             },
+            counts_requests: false,
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
         }
@@ -102,7 +103,7 @@ async fn draw_trees(mut screen: Screen, mut trees: Trees, mut input: ExporterInp
         };
         let now = Instant::now();
         match next {
-            Ok(Some(Delivery { payload, mut claim })) => match rows(&payload) {
+            Ok(Some(Delivery { payload, mut claim, .. })) => match rows(&payload) {
                 Ok(rows) => rows.into_iter().for_each(|row| trees.add(row, claim.split(1), now)),
                 Err(_) => claim.dropped(reason::MALFORMED),
             },

@@ -56,7 +56,6 @@ const fn nesting(fields: &'static [Field]) -> Message {
     }
 }
 
-/// The resource and the schema of what is grouped by resource, around `scopes`.
 pub(super) const fn resource() -> Field {
     field(1, "resource", "resource", Kind::Message(&RESOURCE)).always()
 }

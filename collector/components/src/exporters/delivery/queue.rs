@@ -1,0 +1,208 @@
+//! `sending_queue`, with upstream's names and defaults: what stands before an exporter is the engine's affair, how many
+//! requests are on their way at the same time is the exporter's.
+
+use collector_config::{ComponentId, Section};
+use collector_engine::{Limits, Overflow, Queue, reason};
+use std::time::Duration;
+
+/// What a queue's size is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sizer {
+    /// Requests.
+    Requests,
+    /// Spans, data points, log records.
+    Items,
+    /// Encoded bytes.
+    Bytes,
+}
+
+/// The queue before an exporter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// How many requests are on their way at the same time, at least one.
+    pub num_consumers: usize,
+    /// The most that it holds, in `sizer`.
+    pub queue_size: u64,
+    /// What `queue_size` counts.
+    pub sizer: Sizer,
+    /// Whether the pipeline waits for room, where it would be refused otherwise.
+    pub block_on_overflow: bool,
+    /// Whether the pipeline waits for the destination's answer.
+    pub wait_for_result: bool,
+    /// The extension that keeps it on disk.
+    pub storage: Option<ComponentId>,
+    /// How requests are joined on their way out.
+    pub batch: Option<BatchSettings>,
+}
+
+/// `sending_queue::batch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSettings {
+    /// The longest that a request waits to be joined.
+    pub flush_timeout: Duration,
+    /// A request of that size goes out at once.
+    pub min_size: u64,
+    /// No request is larger; 0 is no limit.
+    pub max_size: u64,
+    /// What the sizes count.
+    pub sizer: Sizer,
+}
+
+const SIZERS: [(&str, Sizer); 3] = [
+    ("requests", Sizer::Requests),
+    ("items", Sizer::Items),
+    ("bytes", Sizer::Bytes),
+];
+
+/// The bytes that a queue in memory holds at most, where its size is not given in bytes.
+const MAX_BYTES: u32 = 128 << 20;
+
+impl QueueSettings {
+    /// Reads the exporter's `sending_queue`.
+    pub fn configure(section: &mut Section<'_, '_>) -> QueueSettings {
+        section.section("sending_queue", |queue| {
+            let settings = QueueSettings {
+                enabled: queue.flag("enabled", true),
+                num_consumers: at_least_one(queue, "num_consumers", 10) as usize,
+                queue_size: at_least_one(queue, "queue_size", 1000),
+                sizer: queue.choice("sizer", &SIZERS).unwrap_or(Sizer::Requests),
+                block_on_overflow: queue.flag("block_on_overflow", false),
+                wait_for_result: queue.flag("wait_for_result", false),
+                storage: storage(queue),
+                batch: batch(queue),
+            };
+            if settings.wait_for_result && settings.storage.is_some() {
+                queue.error("wait_for_result", "must be false where the queue is in a storage");
+            }
+            settings
+        })
+    }
+}
+
+impl QueueSettings {
+    /// The queue in memory. What comes while it is full is refused at the pipeline's entry, or dropped where another
+    /// exporter goes on, so that the memory stays flat.
+    pub fn in_memory(&self) -> Queue {
+        let size = u32::try_from(self.queue_size).unwrap_or(u32::MAX);
+        let (items, bytes) = match (self.enabled, self.sizer) {
+            // Without a queue there is still the request that waits for a free consumer.
+            (false, _) => (1, MAX_BYTES),
+            (true, Sizer::Bytes) => (u32::MAX, size),
+            (true, Sizer::Requests | Sizer::Items) => (size, MAX_BYTES),
+        };
+        Queue {
+            limits: Limits { items, bytes },
+            counts_requests: !self.enabled || self.sizer == Sizer::Requests,
+            overflow: if self.block_on_overflow {
+                Overflow::Wait
+            } else {
+                Overflow::Drop
+            },
+            abandoned: reason::EXPORT_FAILED,
+        }
+    }
+
+    /// How many requests one of so many workers has on their way at the same time.
+    pub fn consumers_of(&self, workers: usize) -> usize {
+        self.num_consumers.div_ceil(workers.max(1)).max(1)
+    }
+}
+
+fn at_least_one(section: &mut Section<'_, '_>, key: &'static str, default: u64) -> u64 {
+    let count = section.count(key, default);
+    if count == 0 {
+        section.error(key, "must be at least 1");
+    }
+    count.max(1)
+}
+
+fn storage(queue: &mut Section<'_, '_>) -> Option<ComponentId> {
+    let id = ComponentId::parse(queue.text("storage")?);
+    id.map_err(|message| queue.error("storage", message)).ok()
+}
+
+fn batch(queue: &mut Section<'_, '_>) -> Option<BatchSettings> {
+    queue.entry("batch")?;
+    queue.section("batch", |batch| {
+        let settings = BatchSettings {
+            flush_timeout: batch.duration("flush_timeout", Duration::from_millis(200)),
+            min_size: batch.count("min_size", 8192),
+            max_size: batch.count("max_size", 0),
+            sizer: batch.choice("sizer", &SIZERS[1..]).unwrap_or(Sizer::Items),
+        };
+        if settings.max_size != 0 && settings.max_size < settings.min_size {
+            batch.error("max_size", "must not be below min_size");
+        }
+        Some(settings)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use collector_config::{Errors, Node};
+
+    fn read(text: &str) -> Result<QueueSettings, String> {
+        let node = Node::parse(text, "").unwrap();
+        let mut errors = Errors::default();
+        let mut section = Section::open("exporters::otlp", &node, &mut errors);
+        let queue = QueueSettings::configure(&mut section);
+        section.finish();
+        errors.unless_any(queue).map_err(|errors| errors.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_upstreams() {
+        let queue = read("").unwrap();
+        assert!(queue.enabled && !queue.block_on_overflow && queue.storage.is_none() && queue.batch.is_none());
+        assert_eq!(
+            (queue.num_consumers, queue.queue_size, queue.sizer),
+            (10, 1000, Sizer::Requests)
+        );
+        let batch = read("sending_queue: {batch: }").unwrap().batch.unwrap();
+        assert_eq!((batch.min_size, batch.max_size, batch.sizer), (8192, 0, Sizer::Items));
+    }
+
+    #[test]
+    fn all_settings_are_read() {
+        let queue = read(
+            "sending_queue: {enabled: false, num_consumers: 2, queue_size: 5000000, sizer: bytes, block_on_overflow: true,
+              storage: file_storage/otc, batch: {flush_timeout: 1s, min_size: 10, max_size: 20, sizer: bytes}}",
+        )
+        .unwrap();
+        assert_eq!(queue.storage.as_ref().unwrap().to_string(), "file_storage/otc");
+        assert_eq!(
+            (queue.num_consumers, queue.queue_size, queue.sizer),
+            (2, 5_000_000, Sizer::Bytes)
+        );
+        assert_eq!(queue.batch.unwrap().max_size, 20);
+        let memory = queue.in_memory();
+        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
+        assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        for (settings, expected) in [
+            ("num_consumers: 0", "sending_queue::num_consumers: must be at least 1"),
+            (
+                "sizer: spans",
+                "sending_queue::sizer: \"spans\" is none of requests, items, bytes",
+            ),
+            (
+                "storage: '1/x'",
+                "sending_queue::storage: \"1\" is not a component's type",
+            ),
+            (
+                "batch: {min_size: 5, max_size: 1}",
+                "batch::max_size: must not be below min_size",
+            ),
+            ("wait_for_result: true, storage: a", "wait_for_result: must be false"),
+        ] {
+            let error = read(&format!("sending_queue: {{{settings}}}")).unwrap_err();
+            assert!(error.contains(expected), "{settings}: {error}");
+        }
+    }
+}

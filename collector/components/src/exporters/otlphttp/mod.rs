@@ -1,0 +1,260 @@
+//! `otlphttp`: OTLP over HTTP/1.1, or over HTTP/2 where the TLS handshake chooses it.
+//!
+//! ```yaml
+//! exporters:
+//!   otlphttp:
+//!     endpoint: https://gateway:4318  # /v1/traces, /v1/metrics and /v1/logs are appended
+//!     logs_endpoint: https://logs.example/ingest   # taken as it is
+//!     encoding: proto                 # or json
+//!     tls: {ca_file: ca.pem}
+//!     headers: {x-token: abc}
+//!     auth: {authenticator: bearertokenauth}
+//!     compression: gzip               # or zstd, deflate, zlib, none
+//!     timeout: 30s
+//!     retry_on_failure: {enabled: true, initial_interval: 5s, max_interval: 30s, max_elapsed_time: 300s}
+//!     sending_queue: {num_consumers: 10}
+//! ```
+
+mod call;
+
+use super::delivery::queue::QueueSettings;
+use super::delivery::reply::Form;
+use super::delivery::settings::{self, Auth, Compression};
+use super::delivery::{self, Retry, Transport};
+use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
+use crate::net::compress::Encoding;
+use crate::net::dial::Dialer;
+use crate::net::endpoint::{self, Endpoint, Scheme};
+use crate::net::tls::{ClientTls, TlsError};
+use call::{HttpTransport, Route};
+use collector_config::{ComponentId, Node, Section};
+use collector_engine::{
+    BoxError, BoxFuture, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue,
+};
+use collector_pdata::Signal;
+use http::HeaderMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The line in the table.
+pub const FACTORY: ExporterFactory = ExporterFactory {
+    kind: "otlphttp",
+    signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
+    configure,
+};
+
+struct OtlpHttpExporter {
+    /// Of traces, metrics and logs.
+    endpoints: [Option<Endpoint>; 3],
+    tls: ClientTls,
+    client: ClientSettings,
+    form: Form,
+    headers: HeaderMap,
+    auth: Auth,
+    compression: Compression,
+    timeout: Option<Duration>,
+    retry: Retry,
+    queue: QueueSettings,
+    workers: usize,
+    dialers: [Option<Arc<Dialer>>; 3],
+}
+
+/// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
+pub(crate) fn sender(settings: &Node, draining: &Draining) -> Result<impl Transport, BoxError> {
+    let mut exporter = settings::read_alone(settings, read)?;
+    exporter.dial()?;
+    exporter.transport(draining)
+}
+
+fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
+    Box::new(read(section))
+}
+
+fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
+    let form = section.choice("encoding", &[("proto", Form::Proto), ("json", Form::Json)]);
+    let allowed = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
+    refuse_what_is_not_there(section);
+    let most = section.count("max_conns_per_host", 0) as usize;
+    let mut queue = QueueSettings::configure(section);
+    if most > 0 {
+        queue.num_consumers = queue.num_consumers.min(most);
+    }
+    OtlpHttpExporter {
+        endpoints: endpoints(section),
+        tls: ClientTls::configure(section, false),
+        client: client_settings(section),
+        form: form.unwrap_or(Form::Proto),
+        headers: settings::headers(section),
+        auth: Auth::configure(section),
+        compression: Compression::configure(section, &allowed),
+        timeout: settings::timeout(section, Duration::from_secs(30)),
+        retry: Retry::configure(section),
+        queue,
+        workers: 1,
+        dialers: [None, None, None],
+    }
+}
+
+/// Settings of upstream's that change where requests go must not be passed over; those of buffers may.
+fn refuse_what_is_not_there(section: &mut Section<'_, '_>) {
+    if section.text("proxy_url").is_some_and(|url| !url.is_empty()) {
+        section.error(
+            "proxy_url",
+            "proxies are not there; the endpoint must be reachable without one",
+        );
+    }
+    for ignored in ["read_buffer_size", "write_buffer_size"] {
+        section.count(ignored, 0);
+    }
+    section.flag("force_attempt_http2", true);
+}
+
+fn endpoints(section: &mut Section<'_, '_>) -> [Option<Endpoint>; 3] {
+    let base = read_endpoint(section, "endpoint");
+    let own = [
+        read_endpoint(section, "traces_endpoint"),
+        read_endpoint(section, "metrics_endpoint"),
+        read_endpoint(section, "logs_endpoint"),
+    ];
+    if base.is_none() && own.iter().all(Option::is_none) {
+        section.error(
+            "endpoint",
+            "is required, or one of traces_endpoint, metrics_endpoint, logs_endpoint",
+        );
+    }
+    let mut names = ["traces", "metrics", "logs"].into_iter();
+    own.map(|own| {
+        let name = names.next().unwrap_or_default();
+        let common = base.clone().map(|base| Endpoint {
+            path: format!("{}/v1/{name}", base.path),
+            ..base
+        });
+        own.or(common)
+    })
+}
+
+fn read_endpoint(section: &mut Section<'_, '_>, key: &'static str) -> Option<Endpoint> {
+    let written = section.text(key).filter(|written| !written.is_empty())?;
+    endpoint::url(written)
+        .map_err(|message| section.error(key, message))
+        .ok()
+}
+
+fn client_settings(section: &mut Section<'_, '_>) -> ClientSettings {
+    let idle = section
+        .count("max_idle_conns", 100)
+        .min(section.count("max_idle_conns_per_host", 100));
+    let reuse = !section.flag("disable_keep_alives", false);
+    let silence = section.duration("http2_read_idle_timeout", Duration::ZERO);
+    let timeout = section.duration("http2_ping_timeout", Duration::from_secs(15));
+    ClientSettings {
+        protocol: Protocol::Negotiated,
+        balance: Balance::PickFirst,
+        keep_alive: (!silence.is_zero()).then_some(KeepAlive {
+            time: silence,
+            timeout,
+            permit_without_stream: true,
+        }),
+        wait_for_ready: false,
+        max_idle: if reuse { idle as usize } else { 0 },
+        idle_timeout: section.duration("idle_conn_timeout", Duration::from_secs(90)),
+    }
+}
+
+impl OtlpHttpExporter {
+    fn dialer(&self, endpoint: &Endpoint) -> Result<Dialer, TlsError> {
+        if endpoint.scheme != Scheme::Tls {
+            return Ok(Dialer::new(endpoint.place.clone(), None));
+        }
+        let name = self.tls.server_name(endpoint.place.host())?;
+        let config = self.tls.load(&[b"h2", b"http/1.1"])?;
+        Ok(Dialer::new(endpoint.place.clone(), Some((config, name))))
+    }
+
+    fn routes(&self, draining: &Draining) -> Result<[Option<Route>; 3], BoxError> {
+        let mut clients: Vec<(Endpoint, Arc<Client>)> = Vec::new();
+        let mut routes = [None, None, None];
+        for (index, endpoint) in self.endpoints.iter().enumerate() {
+            let (Some(endpoint), Some(dialer)) = (endpoint, &self.dialers[index]) else {
+                continue;
+            };
+            // Signals of one server share its connections.
+            let same = |known: &Endpoint| known.place == endpoint.place && known.scheme == endpoint.scheme;
+            let shared = clients
+                .iter()
+                .find(|(known, _)| same(known))
+                .map(|(_, client)| client.clone());
+            let client = shared.unwrap_or_else(|| {
+                let client = Arc::new(Client::new(dialer.clone(), self.client, draining.clone()));
+                clients.push((endpoint.clone(), client.clone()));
+                client
+            });
+            routes[index] = Some(Route::new(client, endpoint)?);
+        }
+        Ok(routes)
+    }
+
+    fn destination(&self) -> String {
+        let places = self
+            .endpoints
+            .iter()
+            .flatten()
+            .map(|endpoint| endpoint.place.to_string());
+        let mut places: Vec<String> = places.collect();
+        places.dedup();
+        places.join(", ")
+    }
+
+    fn dial(&mut self) -> Result<(), TlsError> {
+        for index in 0..self.endpoints.len() {
+            if let Some(endpoint) = &self.endpoints[index] {
+                self.dialers[index] = Some(Arc::new(self.dialer(endpoint)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn transport(&self, draining: &Draining) -> Result<HttpTransport, BoxError> {
+        let (headers, auth) = (self.headers.clone(), self.auth.clone());
+        let compressor = self.compression.compressor()?;
+        let routes = self.routes(draining)?;
+        Ok(HttpTransport::new(
+            routes,
+            self.form,
+            headers,
+            auth,
+            compressor,
+            self.timeout,
+        ))
+    }
+}
+
+impl Exporter for OtlpHttpExporter {
+    fn placement(&self) -> Placement {
+        Placement::Every
+    }
+
+    fn queue(&self) -> Queue {
+        self.queue.in_memory()
+    }
+
+    fn needs(&self) -> Vec<ComponentId> {
+        self.auth.id().cloned().into_iter().collect()
+    }
+
+    fn open(&mut self, host: &Host) -> Ended {
+        self.auth.open(host)?;
+        self.workers = host.workers();
+        Ok(self.dial()?)
+    }
+
+    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
+        let transport = self.transport(&input.draining());
+        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
+        let destination = self.destination();
+        Box::pin(async move {
+            delivery::run(transport?, retry, consumers, destination, input).await;
+            Ok(())
+        })
+    }
+}

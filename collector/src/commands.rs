@@ -1,0 +1,56 @@
+//! The subcommands: what they print, and nothing else.
+
+use crate::arguments::{Format, PrintConfig};
+use crate::plan;
+use collector_components::COMPONENTS;
+use collector_config::{Errors, Loaded, Node};
+use std::fmt::Debug;
+
+/// `validate`. What is wrong may be in the structure or in a component's settings.
+pub fn validate(loaded: &Loaded) -> Result<String, Errors> {
+    plan(loaded)?;
+    Ok("configuration is valid\n".to_owned())
+}
+
+/// `print-config`. What it prints may be used as a configuration.
+pub fn print_config(loaded: &Loaded, how: &PrintConfig) -> String {
+    let root = if how.unredacted {
+        loaded.root.clone()
+    } else {
+        loaded.root.redacted()
+    };
+    let root = root.escaped();
+    match how.format {
+        Format::Yaml => root.to_yaml(),
+        Format::Json => root.to_json() + "\n",
+    }
+}
+
+/// `components`, as YAML.
+pub fn components() -> String {
+    let receivers = COMPONENTS.receivers.iter();
+    let processors = COMPONENTS.processors.iter();
+    let exporters = COMPONENTS.exporters.iter();
+    let tables = [
+        (
+            "receivers",
+            Node::list(receivers.map(|factory| component(factory.kind, factory.signals))),
+        ),
+        (
+            "processors",
+            Node::list(processors.map(|factory| component(factory.kind, factory.signals))),
+        ),
+        (
+            "exporters",
+            Node::list(exporters.map(|factory| component(factory.kind, factory.signals))),
+        ),
+    ];
+    Node::map(tables).to_yaml()
+}
+
+fn component(kind: &str, signals: &[impl Debug]) -> Node {
+    let signals = signals
+        .iter()
+        .map(|signal| Node::from(format!("{signal:?}").to_lowercase()));
+    Node::map([("name", kind.into()), ("signals", Node::list(signals))])
+}
