@@ -56,6 +56,7 @@ impl Exporter for Shelf {
             },
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
+            counts_requests: false,
         }
     }
 
