@@ -57,6 +57,7 @@ impl Exporter for Shelf {
             },
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
+            counts_requests: false,
         }
     }
 
