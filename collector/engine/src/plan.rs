@@ -4,7 +4,7 @@ use crate::component::{Components, Connector, Exporter, Factory, ProcessorRecipe
 use crate::extension::Extension;
 use crate::host::{Host, Offer};
 use crate::{BoxError, Engine, run};
-use collector_config::{Component, ComponentId, Config, Errors, Node, PipelineId, Reference, Section, Value, closest};
+use collector_config::{Component, ComponentId, Config, ConfigError, Errors, Node, PipelineId, Reference, Section, Value, closest};
 use collector_pdata::Signal;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -21,6 +21,7 @@ pub struct Plan {
     pub(crate) extensions: Vec<Planned<dyn Extension>>,
     pub(crate) telemetry: Option<Planned<dyn Extension>>,
     pub(crate) pipelines: Vec<PlannedPipeline>,
+    warnings: Vec<ConfigError>,
 }
 
 /// A component that is configured and not open yet.
@@ -95,6 +96,7 @@ impl Plan {
             extensions: Vec::new(),
             telemetry: telemetry(&config, components, root),
             pipelines: config.pipelines.iter().map(PlannedPipeline::new).collect(),
+            warnings: Vec::new(),
         };
         plan.configure_receivers(&config, components, &mut descriptors, &mut errors);
         plan.configure_processors(&config, components, &mut errors);
@@ -122,7 +124,13 @@ impl Plan {
         plan.leave_out_unused(&config);
         plan.check_needs(&config, &mut errors);
         check_signals(&config, components, &mut errors);
+        plan.warnings = errors.take_warnings();
         errors.unless_any(plan)
+    }
+
+    /// What the user should know although nothing is wrong.
+    pub fn warnings(&self) -> &[ConfigError] {
+        &self.warnings
     }
 
     /// Opens all components and runs them on so many workers. If one cannot be opened, nothing has run.

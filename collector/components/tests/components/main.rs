@@ -8,6 +8,8 @@ mod files;
 mod grpc;
 mod handover;
 mod http;
+mod otlp;
+mod otlp_must;
 mod secured;
 mod standin;
 mod terminal;

@@ -260,3 +260,6 @@ impl<'a> Cursor<'a> {
         Err(Invalid::FieldType(self.kind, number))
     }
 }
+
+#[cfg(test)]
+mod tests;
