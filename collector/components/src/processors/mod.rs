@@ -1,4 +1,7 @@
 //! What happens to items on their way.
 
 pub mod batch;
+pub mod filter;
 pub mod memory_limiter;
+pub mod ottl;
+pub mod transform;
