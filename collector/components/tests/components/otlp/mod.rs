@@ -50,7 +50,6 @@ impl Exporter for Shelf {
 
     fn queue(&self) -> Queue {
         Queue {
-            counts_requests: false,
             limits: Limits {
                 items: 100,
                 bytes: 1 << 20,
