@@ -161,15 +161,12 @@ fn change(
 }
 
 fn retain(record: &mut dyn Record, target: &Path, keep: impl Fn(&str) -> bool) -> Done {
-    change(
-        record,
-        target,
-        |key, _| !keep(key),
-        |map| {
-            map.retain(|(key, _)| keep(key));
-            Ok(())
-        },
-    )
+    let mut any = false;
+    record.each(target, &mut |key, _| {
+        any = !keep(key);
+        !any
+    })?;
+    if any { record.retain(target, &keep) } else { Ok(()) }
 }
 
 fn texts(list: &Operand, record: &dyn Record, what: &'static str) -> Result<Vec<String>, EvalError> {

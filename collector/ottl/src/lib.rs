@@ -3,7 +3,7 @@
 //!
 //! A text becomes a tree ([`parse_condition`], [`parse_statement`]), and the tree a checked program ([`Condition`],
 //! [`Statement`]), in which paths are fields, patterns are compiled and all names are known. A program is evaluated on a
-//! [`Record`]. This crate knows no encoding and no configuration.
+//! [`Record`]; [`otlp`] makes one of encoded messages. This crate knows no configuration.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod error;
 mod functions;
 mod lex;
 mod operand;
+pub mod otlp;
 mod parse;
 mod path;
 mod pattern;
