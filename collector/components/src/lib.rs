@@ -19,7 +19,11 @@ use collector_engine::Components;
 /// All component types.
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
-    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
+    processors: &[
+        processors::batch::FACTORY,
+        processors::memory_limiter::FACTORY,
+        processors::tail_sampling::FACTORY,
+    ],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
