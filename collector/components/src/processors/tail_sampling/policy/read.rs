@@ -95,9 +95,7 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 fn read_kind(section: &mut Section<'_, '_>) -> Option<Kind> {
-    if section.required_text("type").is_none() {
-        return None;
-    }
+    section.required_text("type")?;
     section.choice("type", KINDS)
 }
 
