@@ -24,6 +24,7 @@ pub const COMPONENTS: Components = Components {
         processors::filter::FACTORY,
         processors::memory_limiter::FACTORY,
         processors::transform::FACTORY,
+        processors::tail_sampling::FACTORY,
     ],
     exporters: &[
         exporters::otlp::FACTORY,

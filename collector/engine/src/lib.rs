@@ -28,6 +28,7 @@
 mod account;
 mod chain;
 mod channel;
+mod collected;
 mod component;
 mod counts;
 mod extension;
@@ -43,6 +44,7 @@ mod workers;
 
 pub use account::{Account, ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount, Totals, reason};
 pub use channel::Limits;
+pub use collected::Collected;
 pub use component::{
     BoxError, BoxFuture, Components, Connector, ConnectorFactory, Ended, Exporter, ExporterFactory, Gate, Overflow,
     Placement, Processor, ProcessorFactory, ProcessorRecipe, Queue, Receiver, ReceiverFactory, Sink,
