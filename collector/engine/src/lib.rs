@@ -37,11 +37,13 @@ mod host;
 mod ledger;
 mod output;
 mod plan;
+mod receipt;
 mod run;
+mod shelf;
 mod tasks;
 mod workers;
 
-pub use account::{Account, ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount, Totals, reason};
+pub use account::{Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason};
 pub use channel::Limits;
 pub use component::{
     BoxError, BoxFuture, Components, Connector, ConnectorFactory, Ended, Exporter, ExporterFactory, Gate, Overflow,
@@ -54,4 +56,6 @@ pub use host::{Authenticator, Host, HostError, StorageRoot};
 pub use kit::drain::Draining;
 pub use output::{Output, Refusal};
 pub use plan::{Descriptors, Plan, StartError};
+pub use receipt::Kept;
 pub use run::{DRAIN_TIMEOUT, Engine, EngineError, EngineHandle};
+pub use shelf::{Recovery, Shelf};
