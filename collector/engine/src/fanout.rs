@@ -134,15 +134,31 @@ impl Delivery {
     /// It is where it survives the end of the process, or needs to no more: who waits for that goes on. A delivery that is
     /// let go of without this has its sender send again.
     pub fn kept(&mut self) {
-        if let Some(receipt) = self.receipt.take() {
-            receipt.keep();
-        }
+        self.take_receipt().kept();
+    }
+
+    /// Separates who waits for that, to be told later.
+    pub fn take_receipt(&mut self) -> Waiting {
+        Waiting(self.receipt.take())
     }
 
     /// The items are dropped as a matter of course; their sender shall not send them to all exporters again.
     fn give_up(mut self, reason: &'static str) {
         self.kept();
         self.claim.dropped(reason);
+    }
+}
+
+/// Whoever waits for a delivery to be kept, if there is anybody.
+#[derive(Debug)]
+pub struct Waiting(Option<Receipt>);
+
+impl Waiting {
+    /// See [`Delivery::kept`].
+    pub fn kept(self) {
+        if let Some(receipt) = self.0 {
+            receipt.keep();
+        }
     }
 }
 

@@ -413,7 +413,12 @@ impl Graph {
                 exporter.is_durable,
                 &exporter.trouble,
             ),
-            (None, Some(connector)) => (vec![connector.queue.clone()], CONNECTOR_QUEUE, false, &connector.trouble),
+            (None, Some(connector)) => (
+                vec![connector.queue.clone()],
+                CONNECTOR_QUEUE,
+                false,
+                &connector.trouble,
+            ),
             (None, None) => return None,
         };
         Some(Destination {

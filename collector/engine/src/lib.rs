@@ -43,7 +43,9 @@ mod shelf;
 mod tasks;
 mod workers;
 
-pub use account::{Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason};
+pub use account::{
+    Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason,
+};
 pub use channel::Limits;
 pub use component::{
     BoxError, BoxFuture, Components, Connector, ConnectorFactory, Ended, Exporter, ExporterFactory, Gate, Overflow,
@@ -51,7 +53,7 @@ pub use component::{
 };
 pub use counts::{LastError, ReceiverCounts, Source};
 pub use extension::{Extension, ExtensionFactory, TelemetryFactory};
-pub use fanout::{Claim, Delivery, ExporterInput, Health};
+pub use fanout::{Claim, Delivery, ExporterInput, Health, Waiting};
 pub use host::{Authenticator, Host, HostError, StorageRoot};
 pub use kit::drain::Draining;
 pub use output::{Output, Refusal};

@@ -86,7 +86,9 @@ impl Drop for Shared {
 
 impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receipt").field("kept", &self.kept).finish_non_exhaustive()
+        f.debug_struct("Receipt")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
     }
 }
 
