@@ -9,6 +9,8 @@
 
 mod run;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(super) use run::run;
 use store::{Capacity, Store};
@@ -156,7 +158,7 @@ fn folder_name(owner: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod names {
     use super::*;
 
     #[test]
