@@ -37,6 +37,7 @@ pub const COMPONENTS: Components = Components {
     extensions: &[
         extensions::basicauth::FACTORY,
         extensions::bearertokenauth::FACTORY,
+        extensions::file_storage::FACTORY,
         extensions::health_check::FACTORY,
         extensions::live::FACTORY,
     ],

@@ -38,11 +38,15 @@ mod host;
 mod ledger;
 mod output;
 mod plan;
+mod receipt;
 mod run;
+mod shelf;
 mod tasks;
 mod workers;
 
-pub use account::{Account, ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount, Totals, reason};
+pub use account::{
+    Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason,
+};
 pub use channel::Limits;
 pub use collected::Collected;
 pub use component::{
@@ -51,9 +55,11 @@ pub use component::{
 };
 pub use counts::{LastError, ReceiverCounts, Source};
 pub use extension::{Extension, ExtensionFactory, TelemetryFactory};
-pub use fanout::{Claim, Delivery, ExporterInput, Health};
+pub use fanout::{Claim, Delivery, ExporterInput, Health, Waiting};
 pub use host::{Authenticator, Host, HostError, StorageRoot};
 pub use kit::drain::Draining;
 pub use output::{Output, Refusal};
 pub use plan::{Descriptors, Plan, StartError};
+pub use receipt::Kept;
 pub use run::{DRAIN_TIMEOUT, Engine, EngineError, EngineHandle};
+pub use shelf::{Recovery, Shelf};
