@@ -24,6 +24,7 @@ pub const COMPONENTS: Components = Components {
         processors::filter::FACTORY,
         processors::memory_limiter::FACTORY,
         processors::transform::FACTORY,
+        processors::tail_sampling::FACTORY,
     ],
     exporters: &[
         exporters::otlp::FACTORY,
@@ -36,6 +37,7 @@ pub const COMPONENTS: Components = Components {
     extensions: &[
         extensions::basicauth::FACTORY,
         extensions::bearertokenauth::FACTORY,
+        extensions::file_storage::FACTORY,
         extensions::health_check::FACTORY,
         extensions::live::FACTORY,
     ],

@@ -5,3 +5,4 @@ pub mod filter;
 pub mod memory_limiter;
 pub mod ottl;
 pub mod transform;
+pub mod tail_sampling;

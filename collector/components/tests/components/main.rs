@@ -14,6 +14,7 @@ mod otlp;
 mod otlp_must;
 mod samples;
 mod secured;
+mod signals;
 mod standin;
 mod terminal;
 mod transform;
