@@ -5,12 +5,16 @@
 mod faults;
 mod feed;
 mod files;
+mod filter;
+mod given;
 mod grpc;
 mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod samples;
 mod secured;
 mod signals;
 mod standin;
 mod terminal;
+mod transform;

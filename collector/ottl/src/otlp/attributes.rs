@@ -9,6 +9,9 @@ use collector_pdata::attributes as encoded;
 use collector_pdata::proto::{Malformed, fields};
 use std::collections::HashSet;
 
+/// The most keys that are looked through one after the other.
+const FEW: usize = 32;
+
 /// Attributes that lie over encoded ones.
 #[derive(Debug)]
 pub(super) enum Overlay {
@@ -128,10 +131,12 @@ impl Overlay {
                 deleted.push(key.to_owned());
             }
         })?;
-        if let Overlay::Changes(changes) = self {
-            for key in deleted {
-                change(changes, &key, None);
+        match self {
+            Overlay::Changes(changes) if deleted.len() <= FEW => {
+                deleted.iter().for_each(|key| change(changes, key, None));
             }
+            // Every change is looked through for every attribute.
+            overlay => overlay.map_mut(base)?.retain(|(key, _)| keep(key)),
         }
         Ok(())
     }
@@ -239,7 +244,7 @@ impl<'a> Seen<'a> {
         if self.has(key) {
             return false;
         }
-        if self.few.len() < 32 {
+        if self.few.len() < FEW {
             self.few.push(key);
         } else {
             self.many.insert(key);

@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, span};
+use proptest::prelude::*;
 use prost::Message;
 
 fn attribute(key: &str, value: V) -> KeyValue {
@@ -484,4 +485,150 @@ fn malformed_messages_are_errors() {
     let condition = Condition::compile(Context::Span, "name == \"\"").unwrap();
     let error = condition.holds(&layers).unwrap_err().to_string();
     assert_eq!(error, "the record could not be read: the bytes end within a field");
+}
+
+/// The attributes as a reader sees them: of several with one key the first counts.
+fn seen(attributes: &[KeyValue]) -> Vec<(String, Option<AnyValue>)> {
+    let mut seen: Vec<(String, Option<AnyValue>)> = Vec::new();
+    for KeyValue { key, value, .. } in attributes {
+        if !seen.iter().any(|(known, _)| known == key) {
+            seen.push((key.clone(), value.clone()));
+        }
+    }
+    seen.sort_by(|(a, _), (b, _)| a.cmp(b));
+    seen
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Set(String, i64),
+    Delete(String),
+    Keep(Vec<String>),
+    Rename,
+    Merge(Vec<(String, i64)>),
+}
+
+impl Step {
+    fn text(&self) -> String {
+        match self {
+            Step::Set(key, value) => format!("set(attributes[\"{key}\"], {value})"),
+            Step::Delete(key) => format!("delete_key(attributes, \"{key}\")"),
+            Step::Keep(keys) => format!("keep_keys(attributes, {keys:?})"),
+            Step::Rename => "replace_all_patterns(attributes, \"key\", \"^[a-c]$\", \"x$0\")".to_owned(),
+            Step::Merge(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|(key, value)| format!("\"{key}\": {value}"))
+                    .collect();
+                format!("merge_maps(attributes, {{{}}}, \"upsert\")", entries.join(", "))
+            }
+        }
+    }
+
+    fn apply(&self, model: &mut Vec<(String, i64)>) {
+        let mut put = |key: &str, value: i64| {
+            model.retain(|(known, _)| known != key);
+            model.push((key.to_owned(), value));
+        };
+        match self {
+            Step::Set(key, value) => put(key, *value),
+            Step::Merge(entries) => entries.iter().for_each(|(key, value)| put(key, *value)),
+            Step::Delete(key) => model.retain(|(known, _)| known != key),
+            Step::Keep(keys) => model.retain(|(known, _)| keys.contains(known)),
+            Step::Rename => model.iter_mut().for_each(|(key, _)| {
+                if matches!(key.as_str(), "a" | "b" | "c") {
+                    *key = format!("x{key}");
+                }
+            }),
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = || "[a-f]";
+    prop_oneof![
+        (key(), any::<i8>()).prop_map(|(key, value)| Step::Set(key, value.into())),
+        key().prop_map(Step::Delete),
+        prop::collection::vec(key(), 0..5).prop_map(Step::Keep),
+        prop::collection::vec((key(), any::<i8>().prop_map(i64::from)), 0..4).prop_map(Step::Merge),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn edits_of_encoded_attributes_are_those_of_a_map(
+        before in prop::collection::vec(("[a-f]|[g-z]{2}", any::<i8>()), 0..60),
+        steps in prop::collection::vec(step(), 0..6),
+        rename_last in any::<bool>(),
+    ) {
+        let attributes = before.iter().map(|(key, value)| attribute(key, V::IntValue(i64::from(*value))));
+        let span = Span { name: "n".to_owned(), attributes: attributes.collect(), ..Default::default() };
+        let mut model: Vec<(String, i64)> = Vec::new();
+        for (key, value) in &before {
+            if !model.iter().any(|(known, _)| known == key) {
+                model.push((key.clone(), i64::from(*value)));
+            }
+        }
+        let mut steps = steps;
+        steps.extend(rename_last.then_some(Step::Rename));
+        steps.iter().for_each(|step| step.apply(&mut model));
+        let message = span.encode_to_vec();
+        let texts: Vec<String> = steps.iter().map(Step::text).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let out = run(&message, &texts).unwrap_or(message);
+        let after = Span::decode(&*out).unwrap();
+        let expected: Vec<KeyValue> = model.iter().map(|(key, value)| attribute(key, V::IntValue(*value))).collect();
+        prop_assert_eq!(seen(&after.attributes), seen(&expected), "{:?}", texts);
+        prop_assert_eq!(after.name, "n");
+    }
+
+    #[test]
+    fn no_bytes_make_a_program_panic(message in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut outer = outer();
+        for (kind, context) in [
+            (ItemKind::Span, Context::Span),
+            (ItemKind::LogRecord, Context::Log),
+            (ItemKind::ExponentialHistogram, Context::DataPoint),
+            (ItemKind::Sum, Context::DataPoint),
+        ] {
+            for entry in context.paths() {
+                let mut inner = [Layer::item(kind, &message)];
+                let mut layers = Layers { outer: &mut outer, inner: &mut inner };
+                let condition = Condition::compile(context, &format!("IsMatch({}, \"x\")", entry.name)).unwrap();
+                let _ = condition.holds(&layers);
+                if entry.settable {
+                    let text = format!("set({0}, {0})", entry.name);
+                    let _ = Statement::compile(context, &text).unwrap().run(&mut layers);
+                    let _ = inner[0].finish(&mut Vec::new());
+                }
+            }
+        }
+        let _ = Layer::metric(&message);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_attributes_take_no_quadratic_time() {
+    let attributes = (0..100_000).map(|index| attribute(&format!("k{index}"), V::IntValue(index)));
+    let message = Span {
+        attributes: attributes.collect(),
+        ..Default::default()
+    }
+    .encode_to_vec();
+    let started = std::time::Instant::now();
+    let statements = [
+        "replace_all_patterns(attributes, \"key\", \"^k\", \"n\")",
+        "merge_maps(attributes, attributes, \"upsert\")",
+        "set(attributes[\"m\"], attributes) where attributes == attributes",
+        "delete_matching_keys(attributes, \"^n\")",
+    ];
+    let out = run(&message, &statements).expect("changed");
+    let untouched = run(&message, &["delete_matching_keys(attributes, \"^k\")"]).expect("changed");
+    assert!(untouched.is_empty() && out.len() > message.len());
+    // Quadratic, it would take minutes.
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(30),
+        "{:?}",
+        started.elapsed()
+    );
 }

@@ -21,7 +21,7 @@
 
 mod edit;
 
-use super::ottl::{ErrorMode, EVALUATION_FAILED, Failures, Group, GroupKind, read_conditions, read_groups};
+use super::ottl::{EVALUATION_FAILED, ErrorMode, Failures, Group, GroupKind, read_conditions, read_groups};
 use collector_config::Section;
 use collector_engine::{Processor, ProcessorFactory, ProcessorRecipe, Sink, reason};
 use collector_ottl::Context;
@@ -73,10 +73,19 @@ const LOGS: &[(&str, Context)] = &[("resource", Context::Resource), ("log_record
 
 fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     let mode = ErrorMode::read(section, ErrorMode::Ignore);
-    section.unsupported("spans", "spans that it names would not be dropped; write conditions under traces");
+    section.unsupported(
+        "spans",
+        "spans that it names would not be dropped; write conditions under traces",
+    );
     let rules = Arc::new(Rules {
         traces: read(section, Signal::Traces, ("traces", TRACES), "trace_conditions", mode),
-        metrics: read(section, Signal::Metrics, ("metrics", METRICS), "metric_conditions", mode),
+        metrics: read(
+            section,
+            Signal::Metrics,
+            ("metrics", METRICS),
+            "metric_conditions",
+            mode,
+        ),
         logs: read(section, Signal::Logs, ("logs", LOGS), "log_conditions", mode),
     });
     ProcessorRecipe::new(move |signal| Filter {
@@ -104,7 +113,10 @@ fn read(
         });
         groups.collect::<Vec<_>>()
     });
-    let kind = GroupKind { signal, statements: false };
+    let kind = GroupKind {
+        signal,
+        statements: false,
+    };
     groups.extend(read_groups(section, flat, kind, mode));
     groups.retain(|group| !group.conditions.is_empty());
     groups

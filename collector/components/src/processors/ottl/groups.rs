@@ -84,14 +84,23 @@ fn read_group(section: &mut Section<'_, '_>, kind: GroupKind, mode: ErrorMode) -
     let error_mode = ErrorMode::read(section, mode);
     let named = section.text("context");
     let conditions = texts(section, "conditions");
-    let statements = if kind.statements { texts(section, "statements") } else { Vec::new() };
+    let statements = if kind.statements {
+        texts(section, "statements")
+    } else {
+        Vec::new()
+    };
     let context = match named {
         Some(name) => named_context(section, kind, name),
         None => {
             let conditions = conditions.iter().map(|(_, text)| Text::Condition(text));
             let statements = statements.iter().map(|(_, text)| Text::Statement(text));
             let inferred = infer_context(conditions.chain(statements));
-            found_context(section, if kind.statements { "statements" } else { "conditions" }, kind, inferred)
+            found_context(
+                section,
+                if kind.statements { "statements" } else { "conditions" },
+                kind,
+                inferred,
+            )
         }
     };
     let mut group = Group::empty(context?, error_mode);
@@ -147,7 +156,10 @@ fn found_context(
         Ok(Some(context)) => format!("the context {context} is not one of this signal"),
         Ok(None) => {
             let known: Vec<_> = known.iter().map(|context| context.name()).collect();
-            format!("begin a path with its context ({}), so that it is known", known.join(", "))
+            format!(
+                "begin a path with its context ({}), so that it is known",
+                known.join(", ")
+            )
         }
         Err(errors) => errors.to_string(),
     };

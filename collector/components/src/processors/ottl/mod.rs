@@ -36,7 +36,10 @@ impl ErrorMode {
             Some("silent") => ErrorMode::Silent,
             Some("propagate") => ErrorMode::Propagate,
             Some(other) => {
-                let message = format!("expected ignore, silent or propagate, found \"{}\"", other.escape_debug());
+                let message = format!(
+                    "expected ignore, silent or propagate, found \"{}\"",
+                    other.escape_debug()
+                );
                 section.error("error_mode", message);
                 default
             }

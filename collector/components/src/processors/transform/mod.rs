@@ -21,7 +21,7 @@ mod edit;
 mod passes;
 mod recorded;
 
-use super::ottl::{ErrorMode, EVALUATION_FAILED, GroupKind, read_groups};
+use super::ottl::{EVALUATION_FAILED, ErrorMode, GroupKind, read_groups};
 use collector_config::Section;
 use collector_engine::{Processor, ProcessorFactory, ProcessorRecipe, Sink, reason};
 use collector_pdata::{Payload, Signal};
@@ -59,7 +59,10 @@ fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     section.unsupported("profile_statements", "profiles are not a signal of this collector");
     section.unsupported("flatten_data", "log records would stay in their resource");
     let mut read = |key, signal| {
-        let kind = GroupKind { signal, statements: true };
+        let kind = GroupKind {
+            signal,
+            statements: true,
+        };
         passes(signal, read_groups(section, key, kind, mode))
     };
     let programs = Arc::new(Programs {

@@ -113,7 +113,10 @@ mod tests {
             group(Context::SpanEvent, "set(name, \"b\")"),
         ];
         let passes = passes(Signal::Traces, groups);
-        let shape: Vec<_> = passes.iter().map(|pass| (pass.groups.len(), pass.writes_outer)).collect();
+        let shape: Vec<_> = passes
+            .iter()
+            .map(|pass| (pass.groups.len(), pass.writes_outer))
+            .collect();
         assert_eq!(shape, [(1, false), (2, true), (2, false), (1, false)]);
     }
 }
