@@ -19,7 +19,13 @@ use collector_engine::Components;
 /// All component types.
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
-    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
+    processors: &[
+        processors::attributes::FACTORY,
+        processors::batch::FACTORY,
+        processors::memory_limiter::FACTORY,
+        processors::probabilistic_sampler::FACTORY,
+        processors::resource::FACTORY,
+    ],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,

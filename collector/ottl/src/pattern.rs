@@ -9,8 +9,8 @@ use regex::{Regex, RegexBuilder};
 /// The most memory that one compiled pattern may take, in bytes.
 const MAX_COMPILED: usize = 2 << 20;
 
-/// Compiles a pattern in Go's syntax.
-pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
+/// Compiles a pattern in Go's syntax; the error says what is wrong with it.
+pub fn regex(pattern: &str) -> Result<Regex, String> {
     compile(&from_go(pattern))
 }
 

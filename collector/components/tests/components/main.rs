@@ -10,6 +10,7 @@ mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod processors;
 mod secured;
 mod standin;
 mod terminal;
