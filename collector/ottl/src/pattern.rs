@@ -15,6 +15,8 @@ const MAX_REPLACED: usize = 16 << 20;
 
 /// Compiles a pattern in Go's syntax.
 pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
+/// Compiles a pattern in Go's syntax; the error says what is wrong with it.
+pub fn regex(pattern: &str) -> Result<Regex, String> {
     compile(&from_go(pattern))
 }
 

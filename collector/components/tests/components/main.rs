@@ -13,6 +13,7 @@ mod http;
 mod otlp;
 mod otlp_must;
 mod samples;
+mod processors;
 mod secured;
 mod signals;
 mod standin;
