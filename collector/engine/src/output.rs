@@ -317,7 +317,8 @@ mod tests {
     #[test]
     fn a_closed_gate_refuses_what_may_come_again() {
         let latch = Arc::new(Latch(AtomicBool::new(false)));
-        let (route, _receiver) = route(&[latch.clone()]);
+        let gate: Arc<dyn Gate> = latch.clone();
+        let (route, _receiver) = route(&[gate]);
         let output = Output::new(Arc::default(), vec![route]);
         assert_eq!(output.try_send(payload()), Err(Refusal::Memory));
         latch.0.store(true, Ordering::Relaxed);

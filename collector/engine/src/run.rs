@@ -142,6 +142,8 @@ pub(crate) fn start(plan: Plan, workers: usize) -> Result<Engine, StartError> {
     let mut graph = Graph::new(workers, handle.ledger.clone(), handle.clone(), draining);
     if let Err(error) = graph.apply(plan) {
         graph.workers.stop();
+        // The caller may be within a runtime of its own, where another must not be waited for.
+        runtime.shutdown_background();
         return Err(error);
     }
     let thread = std::thread::Builder::new()
