@@ -22,9 +22,12 @@ pub const COMPONENTS: Components = Components {
     processors: &[
         processors::attributes::FACTORY,
         processors::batch::FACTORY,
+        processors::filter::FACTORY,
         processors::memory_limiter::FACTORY,
         processors::probabilistic_sampler::FACTORY,
         processors::resource::FACTORY,
+        processors::tail_sampling::FACTORY,
+        processors::transform::FACTORY,
     ],
     exporters: &[
         exporters::otlp::FACTORY,
@@ -37,6 +40,7 @@ pub const COMPONENTS: Components = Components {
     extensions: &[
         extensions::basicauth::FACTORY,
         extensions::bearertokenauth::FACTORY,
+        extensions::file_storage::FACTORY,
         extensions::health_check::FACTORY,
         extensions::live::FACTORY,
     ],

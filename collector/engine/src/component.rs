@@ -181,6 +181,12 @@ pub trait Exporter: Send {
         Vec::new()
     }
 
+    /// Whether what it has said to keep ([`crate::Delivery::kept`]) survives the end of the process. Receivers may then
+    /// wait for that before they answer.
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     /// Acquires what it needs (files) before anything runs.
     fn open(&mut self, _host: &Host) -> Ended {
         Ok(())

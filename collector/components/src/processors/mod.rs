@@ -3,10 +3,14 @@
 pub mod attributes;
 pub mod batch;
 mod editing;
+pub mod filter;
 mod matching;
 pub mod memory_limiter;
+pub mod ottl;
 pub mod probabilistic_sampler;
 pub mod resource;
+pub mod tail_sampling;
+pub mod transform;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -12,5 +12,6 @@ mod otlp;
 mod otlp_must;
 mod processors;
 mod secured;
+mod signals;
 mod standin;
 mod terminal;

@@ -88,6 +88,17 @@ impl<'m> Layer<'m> {
         self.table.context
     }
 
+    /// Forgets what was put in the cache.
+    pub fn clear_cache(&mut self) {
+        self.cache = Value::Map(Vec::new());
+    }
+
+    /// Takes another message in place of its own. What was written lies over this one then; fields that the layer does
+    /// not know, such as a span's events, may differ.
+    pub fn rebase(&mut self, message: Vec<u8>) {
+        self.message = Cow::Owned(message);
+    }
+
     /// Whether something was written.
     pub fn is_changed(&self) -> bool {
         !self.written.is_empty() || !self.attributes.is_untouched()
@@ -211,7 +222,7 @@ impl<'m> Layer<'m> {
         Ok(slot.read(if gone { &[] } else { &self.message })?)
     }
 
-    /// Writes a field. One that this kind of message does not have is left alone, as upstream does.
+    /// Writes a field. A field that this kind of message does not have is an error.
     pub(super) fn set(&mut self, field: Field, keys: &[Key], value: Value) -> Result<(), EvalError> {
         match (field, keys) {
             (Field::Cache, keys) => *self.cache_entry(keys)? = value,
@@ -243,9 +254,7 @@ impl<'m> Layer<'m> {
     }
 
     fn set_scalar(&mut self, field: Field, keys: &[Key], value: Value) -> Result<(), EvalError> {
-        let Some(slot) = self.slot(field) else {
-            return Ok(());
-        };
+        let slot = self.slot(field).ok_or(EvalError::NoField("such field to be set"))?;
         let value = match keys {
             [] => slot.check(value)?,
             keys => {

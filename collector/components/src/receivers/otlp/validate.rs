@@ -49,6 +49,12 @@ impl Walk {
         let fields = kind.fields();
         let mut cursor = Cursor { kind, rest: bytes };
         while !cursor.rest.is_empty() {
+            if let Some((number, value)) = cursor.short_bytes() {
+                let holds = fields.get(number as usize - 1).copied().unwrap_or(Holds::Unknown);
+                self.bytes(holds, value, depth)
+                    .map_err(|error| error.at(kind, number))?;
+                continue;
+            }
             let (number, wire_type) = cursor.key()?;
             let holds = fields.get(number as usize - 1).copied().unwrap_or(Holds::Unknown);
             match wire_type {
@@ -190,6 +196,20 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The next field if it is one of bytes whose key and length are of one byte each, as nearly all are.
+    #[inline(always)]
+    fn short_bytes(&mut self) -> Option<(u32, &'a [u8])> {
+        let [key @ 0x08..0x80, length @ 0..0x80, rest @ ..] = self.rest else {
+            return None;
+        };
+        if key & 7 != 2 {
+            return None;
+        }
+        let (value, rest) = rest.split_at_checked(usize::from(*length))?;
+        self.rest = rest;
+        Some((u32::from(key >> 3), value))
+    }
+
     #[inline(always)]
     fn key(&mut self) -> Result<(u32, u8), Invalid> {
         let key = self.varint()?;

@@ -74,6 +74,9 @@ fn a_message_may_come_in_any_pieces() {
     receiving.finish();
 }
 
+/// Path, headers and frames; the code, and what its message must hold.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<Bytes>, Code, &'a str);
+
 #[test]
 fn a_call_that_is_not_as_it_should_be_is_answered_with_the_code_for_it() {
     let receiving = Setup {
@@ -81,62 +84,46 @@ fn a_call_that_is_not_as_it_should_be_is_answered_with_the_code_for_it() {
         ..Setup::default()
     }
     .start();
-    let message = framed(0, &traces(1).encode_to_vec());
-    let two: Bytes = [&message[..], &message[..]].concat().into();
-    let cut = message.slice(..message.len() - 1);
-    let cases: [(&str, &[(&str, &str)], &[Bytes], Code, &str); 12] = [
+    let one = framed(0, &traces(1).encode_to_vec());
+    let two: Bytes = [&one[..], &one[..]].concat().into();
+    let cut = one.slice(..one.len() - 1);
+    let brotli = [("grpc-encoding", "br")];
+    use Code::{Internal, InvalidArgument, Unimplemented};
+    let cases: [Case<'_>; 12] = [
         (
             "/a.B/Export",
             &[],
-            std::slice::from_ref(&message),
-            Code::Unimplemented,
+            vec![one.clone()],
+            Unimplemented,
             "nothing at /a.B/Export",
         ),
-        (
-            LOGS,
-            &[],
-            std::slice::from_ref(&message),
-            Code::Unimplemented,
-            "no pipeline takes logs",
-        ),
+        (LOGS, &[], vec![one.clone()], Unimplemented, "no pipeline takes logs"),
         (
             METRICS,
             &[],
-            std::slice::from_ref(&message),
-            Code::Unimplemented,
+            vec![one.clone()],
+            Unimplemented,
             "no pipeline takes metrics",
         ),
-        (TRACES, &[], &[], Code::Unimplemented, "this one has none"),
-        (TRACES, &[], &[two], Code::Unimplemented, "this one has more"),
+        (TRACES, &[], vec![], Unimplemented, "this one has none"),
+        (TRACES, &[], vec![two], Unimplemented, "this one has more"),
+        (TRACES, &[], vec![one.clone(), one.clone()], Unimplemented, "has more"),
+        (TRACES, &[], vec![cut], Internal, "cut short"),
+        (TRACES, &[], vec![one.slice(..3)], Internal, "cut short"),
+        (TRACES, &[], vec![framed(2, b"")], Internal, "neither 0 nor 1"),
+        (TRACES, &[], vec![framed(1, b"")], Internal, "names no encoding"),
         (
             TRACES,
-            &[],
-            &[message.clone(), message.clone()],
-            Code::Unimplemented,
-            "this one has more",
-        ),
-        (TRACES, &[], &[cut], Code::Internal, "cut short"),
-        (TRACES, &[], &[message.slice(..3)], Code::Internal, "cut short"),
-        (TRACES, &[], &[framed(2, b"")], Code::Internal, "neither 0 nor 1"),
-        (TRACES, &[], &[framed(1, b"")], Code::Internal, "names no encoding"),
-        (
-            TRACES,
-            &[("grpc-encoding", "br")],
-            &[framed(1, b"")],
-            Code::Unimplemented,
+            &brotli,
+            vec![framed(1, b"")],
+            Unimplemented,
             "\"br\" is not known",
         ),
-        (
-            TRACES,
-            &[],
-            &[framed(0, b"\x0a\xff")],
-            Code::InvalidArgument,
-            "malformed",
-        ),
+        (TRACES, &[], vec![framed(0, b"\x0a\xff")], InvalidArgument, "malformed"),
     ];
     block_on(async {
         for (path, headers, frames, code, message) in cases {
-            let reply = export(receiving.grpc, path, headers, frames).await;
+            let reply = export(receiving.grpc, path, headers, &frames).await;
             assert_eq!(Code::from(reply.code() as i32), code, "{message}: {reply:?}");
             assert!(reply.text("grpc-message").contains(message), "{message}: {reply:?}");
             assert!(reply.trailers_only, "{reply:?}");
@@ -146,7 +133,7 @@ fn a_call_that_is_not_as_it_should_be_is_answered_with_the_code_for_it() {
             receiving.grpc,
             TRACES,
             &[("content-type", "text/html")],
-            std::slice::from_ref(&message),
+            std::slice::from_ref(&one),
         )
         .await;
         assert_eq!(reply.status, 415);

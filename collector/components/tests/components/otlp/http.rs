@@ -40,6 +40,9 @@ fn each_signal_has_its_path() {
     receiving.finish();
 }
 
+/// Method, path, headers and body; the status.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a [u8], u16);
+
 #[test]
 fn a_request_that_is_not_as_it_should_be_is_answered_with_the_status_for_it() {
     let receiving = Setup {
@@ -48,7 +51,7 @@ fn a_request_that_is_not_as_it_should_be_is_answered_with_the_status_for_it() {
         ..Setup::default()
     }
     .start();
-    let cases: [(Method, &str, &[(&str, &str)], &[u8], u16); 11] = [
+    let cases: [Case<'_>; 11] = [
         (Method::POST, "/v1/trace", &[PROTOBUF], b"", 404),
         (Method::POST, "/v1/logs", &[PROTOBUF], b"", 404),
         (Method::GET, "/v1/traces", &[], b"", 405),

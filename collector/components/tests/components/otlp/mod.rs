@@ -50,13 +50,13 @@ impl Exporter for Shelf {
 
     fn queue(&self) -> Queue {
         Queue {
-            counts_requests: false,
             limits: Limits {
                 items: 100,
                 bytes: 1 << 20,
             },
             overflow: Overflow::Wait,
             abandoned: reason::SHUTDOWN,
+            counts_requests: false,
         }
     }
 

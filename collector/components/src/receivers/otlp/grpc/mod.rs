@@ -48,13 +48,20 @@ pub(super) async fn serve(stream: Stream, settings: Arc<GrpcSettings>, intake: I
     let mut grace = pin!(tokio::time::sleep(Duration::MAX));
     let mut begun = pin!(draining.begun());
     let mut ending = false;
+    // What has been read at once is answered at once: each turn of `accept` writes what there is to write.
+    let mut waiting = Vec::new();
     loop {
         tokio::select! {
             biased;
             request = connection.accept() => match request {
-                Some(Ok((request, respond))) => begin(request, respond, &intake, &activity).await,
+                Some(Ok(request)) => waiting.push(request),
                 Some(Err(_)) | None => return,
             },
+            () = std::future::ready(()), if !waiting.is_empty() => {
+                for (request, respond) in waiting.drain(..) {
+                    begin(request, respond, &intake, &activity).await;
+                }
+            }
             end = &mut lifetime, if !ending => match end {
                 End::Gracefully => {
                     ending = true;
