@@ -34,6 +34,7 @@ pub const COMPONENTS: Components = Components {
         exporters::otlphttp::FACTORY,
         exporters::file::FACTORY,
         exporters::terminal::FACTORY,
+        exporters::prometheus::FACTORY,
         exporters::nop::FACTORY,
     ],
     connectors: &[connectors::forward::FACTORY],

@@ -6,4 +6,5 @@ pub mod file;
 pub mod nop;
 pub mod otlp;
 pub mod otlphttp;
+pub mod prometheus;
 pub mod terminal;
