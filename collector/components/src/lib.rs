@@ -25,6 +25,9 @@ pub const COMPONENTS: Components = Components {
         processors::memory_limiter::FACTORY,
         processors::transform::FACTORY,
         processors::tail_sampling::FACTORY,
+        processors::attributes::FACTORY,
+        processors::probabilistic_sampler::FACTORY,
+        processors::resource::FACTORY,
     ],
     exporters: &[
         exporters::otlp::FACTORY,

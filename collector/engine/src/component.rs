@@ -118,6 +118,9 @@ pub struct ProcessorRecipe {
     pub placement: Placement,
     /// Decides at the pipeline's entry whether it takes any more.
     pub gate: Option<Arc<dyn Gate>>,
+    /// Signals that it cannot take as it is configured, and why, as a sentence without its full stop. A pipeline that
+    /// names it for one of these is an error.
+    pub refuses: Vec<(Signal, String)>,
 }
 
 impl ProcessorRecipe {
@@ -127,6 +130,7 @@ impl ProcessorRecipe {
             make: Box::new(move |signal| Box::new(make(signal))),
             placement: Placement::Every,
             gate: None,
+            refuses: Vec::new(),
         }
     }
 

@@ -30,6 +30,7 @@ pub use error::{CompileError, CompileErrors, EvalError};
 pub use lex::MAX_LENGTH;
 pub use parse::{MAX_DEPTH, parse_condition, parse_statement};
 pub use path::{Context, Field, Path, PathEntry, Shape};
+pub use pattern::regex as go_regex;
 pub use program::{Condition, Statement, Text, infer_context};
 pub use record::Record;
 pub use value::ValueRef;

@@ -245,7 +245,9 @@ impl Grouper {
             self.origins.push(origin);
             Ok(())
         })?;
-        self.places.sort_by_key(|place| (place.trace_id, place.scope));
+        // As numbers, ids are compared in registers; which of two comes first does not matter.
+        self.places
+            .sort_by_key(|place| (u128::from_ne_bytes(place.trace_id), place.scope));
         let same = |one: &Place, other: &Place| one.trace_id == other.trace_id && one.scope == other.scope;
         let taken = self
             .places

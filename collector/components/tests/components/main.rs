@@ -12,6 +12,7 @@ mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod processors;
 mod samples;
 mod secured;
 mod signals;

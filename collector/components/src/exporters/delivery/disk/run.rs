@@ -170,15 +170,15 @@ where
         if later {
             self.trouble
                 .failed(&why, "the queue on disk takes no more; trying again");
-            self.waiting = Some(delivery);
+            self.waiting = Some(*delivery);
         } else if self.flight.len() < self.consumers {
             self.trouble.failed(
                 &why,
                 "the queue on disk does not take a request; it is delivered from memory",
             );
-            self.send(None, delivery);
+            self.send(None, *delivery);
         } else {
-            self.waiting = Some(delivery);
+            self.waiting = Some(*delivery);
         }
         Ok(())
     }

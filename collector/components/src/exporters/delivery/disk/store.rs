@@ -35,7 +35,7 @@ pub(super) struct Store<D: Disk> {
 /// A delivery that is not on disk.
 #[derive(Debug)]
 pub(super) struct NotPut {
-    pub(super) delivery: Delivery,
+    pub(super) delivery: Box<Delivery>,
     pub(super) why: String,
     /// There may be room for it when something else is gone.
     pub(super) later: bool,
@@ -56,7 +56,10 @@ impl<D: Disk> Store<D> {
     /// Puts a delivery at the end. It survives the process when this has returned, and a loss of power too if the storage
     /// is to be synced; whoever waits for that is told.
     pub(super) fn put(&mut self, mut delivery: Delivery) -> Result<(), NotPut> {
-        let not_put = |delivery, why: String, later| Err(NotPut { delivery, why, later });
+        let not_put = |delivery, why: String, later| {
+            let delivery = Box::new(delivery);
+            Err(NotPut { delivery, why, later })
+        };
         if let Some(why) = self.is_full(&delivery.payload) {
             return not_put(delivery, why, true);
         }
