@@ -101,14 +101,14 @@ impl Editor {
             Editor::Append(target, values) => append(record, target, values),
             Editor::DeleteKey(target, key) => {
                 let key = key.text(record, "delete_key")?.into_owned();
-                retain(record, target, |found| found != key)
+                record.remove(target, &key)
             }
             Editor::MatchingKeys { target, pattern, keep } => {
-                retain(record, target, |key| pattern.is_match(key) == *keep)
+                record.retain(target, &|key| pattern.is_match(key) == *keep)
             }
             Editor::KeepKeys(target, keys) => {
                 let keys = texts(keys, record, "keep_keys")?;
-                retain(record, target, |key| keys.iter().any(|kept| kept == key))
+                record.retain(target, &|key| keys.iter().any(|kept| kept == key))
             }
             Editor::Limit {
                 target,
@@ -158,15 +158,6 @@ fn change(
         !any
     })?;
     if any { change(record.map_mut(target)?) } else { Ok(()) }
-}
-
-fn retain(record: &mut dyn Record, target: &Path, keep: impl Fn(&str) -> bool) -> Done {
-    let mut any = false;
-    record.each(target, &mut |key, _| {
-        any = !keep(key);
-        !any
-    })?;
-    if any { record.retain(target, &keep) } else { Ok(()) }
 }
 
 fn texts(list: &Operand, record: &dyn Record, what: &'static str) -> Result<Vec<String>, EvalError> {

@@ -23,16 +23,38 @@ pub trait Record {
 
     /// Removes the keys of the map at `path` that are not to be kept. An error if what is there is no map.
     fn retain(&mut self, path: &Path, keep: &dyn Fn(&str) -> bool) -> Result<(), EvalError> {
-        self.map_mut(path)?.retain(|(key, _)| keep(key));
-        Ok(())
+        retain_in_map(self, path, keep)
+    }
+
+    /// Removes one key of the map at `path`. An error if what is there is no map.
+    fn remove(&mut self, path: &Path, key: &str) -> Result<(), EvalError> {
+        self.retain(path, &|found| found != key)
     }
 
     /// Shows each entry of the map at `path` to `visit` until that is content and gives `false`. An error if what is there
-    /// is no map. A record that holds its maps encoded shows them without building one.
+    /// is no map. A record that holds its maps encoded shows them without building one, and
+    /// then a key twice if it was encoded twice.
     fn each(&self, path: &Path, visit: &mut dyn FnMut(&str, &ValueRef<'_>) -> bool) -> Result<(), EvalError> {
         each_entry(&expect_map(self.get(path)?)?, visit);
         Ok(())
     }
+}
+
+/// Removes keys of a map, which stays untouched if it loses none.
+pub(crate) fn retain_in_map<R: Record + ?Sized>(
+    record: &mut R,
+    path: &Path,
+    keep: &dyn Fn(&str) -> bool,
+) -> Result<(), EvalError> {
+    let mut any = false;
+    record.each(path, &mut |key, _| {
+        any = !keep(key);
+        !any
+    })?;
+    if any {
+        record.map_mut(path)?.retain(|(key, _)| keep(key));
+    }
+    Ok(())
 }
 
 /// Shows entries to `visit` until it gives `false`.

@@ -12,11 +12,14 @@ use std::collections::HashSet;
 /// The most keys that are looked through one after the other.
 const FEW: usize = 32;
 
+/// A key and its new value; without one it is deleted.
+pub(super) type Change = (String, Option<Value>);
+
 /// Attributes that lie over encoded ones.
 #[derive(Debug)]
 pub(super) enum Overlay {
     /// Single attributes that were written, or, without a value, deleted; each key once.
-    Changes(Vec<(String, Option<Value>)>),
+    Changes(Vec<Change>),
     /// All attributes, in place of the encoded ones.
     All(Map),
 }
@@ -88,8 +91,21 @@ impl Overlay {
             return Ok(map.clone());
         }
         let mut map = Map::new();
+        let mut seen = HashSet::new();
         self.each(base, &mut |key, value| {
-            map.push((key.to_owned(), value.clone().into_value()));
+            // A few are looked through; a hostile message may have millions.
+            let first = match map.len() <= FEW {
+                true => find(&map, key).is_none(),
+                false => {
+                    if seen.is_empty() {
+                        seen.extend(map.iter().map(|(key, _)| key.clone()));
+                    }
+                    seen.insert(key.to_owned())
+                }
+            };
+            if first {
+                map.push((key.to_owned(), value.clone().into_value()));
+            }
             true
         })?;
         Ok(map)
@@ -125,7 +141,7 @@ impl Overlay {
             map.retain(|(key, _)| keep(key));
             return Ok(());
         }
-        let mut deleted = Vec::new();
+        let mut deleted: Vec<String> = Vec::new();
         self.each_key(base, &mut |key| {
             if !keep(key) {
                 deleted.push(key.to_owned());
@@ -141,6 +157,20 @@ impl Overlay {
         Ok(())
     }
 
+    /// Deletes one attribute, if it is there.
+    pub(super) fn remove(&mut self, base: Base<'_>, key: &str) -> Result<(), EvalError> {
+        match self {
+            Overlay::All(map) => map.retain(|(found, _)| found != key),
+            Overlay::Changes(changes) => {
+                let written = changes.iter().any(|(changed, _)| changed == key);
+                if written || encoded::find(base.message, base.number, key.as_bytes())?.is_some() {
+                    change(changes, key, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn each_key(&self, base: Base<'_>, visit: &mut dyn FnMut(&str)) -> Result<(), EvalError> {
         for entry in base.entries() {
             visit(&String::from_utf8_lossy(entry?.0));
@@ -151,7 +181,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Shows attributes to `visit` until it gives `false`. Of several with one key the first counts.
+    /// Shows attributes to `visit` until it gives `false`; one that was encoded twice is shown twice.
     pub(super) fn each(
         &self,
         base: Base<'_>,
@@ -164,13 +194,9 @@ impl Overlay {
             }
             Overlay::Changes(changes) => changes,
         };
-        let mut seen = Seen::default();
         for entry in base.entries() {
-            let (raw_key, value) = entry?;
-            if !seen.is_first(raw_key) {
-                continue;
-            }
-            let key = String::from_utf8_lossy(raw_key);
+            let (key, value) = entry?;
+            let key = String::from_utf8_lossy(key);
             let go_on = match changes.iter().find(|(changed, _)| *changed == key) {
                 Some((_, Some(value))) => visit(&key, &ValueRef::from(value)),
                 Some((_, None)) => true,
@@ -180,42 +206,96 @@ impl Overlay {
                 return Ok(());
             }
         }
-        let added = changes.iter().filter(|(key, _)| !seen.has(key.as_bytes()));
-        let mut added = added.filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        added.all(|(key, value)| visit(key, &ValueRef::from(value)));
-        Ok(())
-    }
-
-    /// Appends all attributes, as fields of a message.
-    pub(super) fn put(&self, base: Base<'_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        let mut value = Vec::new();
-        match self {
-            Overlay::All(map) => map.iter().for_each(|(key, written)| {
-                put_value(out, base.number, key, written, &mut value);
-            }),
-            Overlay::Changes(changes) => {
-                let mut seen = Seen::default();
-                for entry in base.entries() {
-                    let (key, kept) = entry?;
-                    let first = seen.is_first(key);
-                    match changes.iter().find(|(changed, _)| changed.as_bytes() == key) {
-                        None => encoded::put(out, base.number, key, kept),
-                        Some((key, Some(written))) if first => put_value(out, base.number, key, written, &mut value),
-                        Some(_) => {}
-                    }
-                }
-                for (key, written) in changes.iter().filter(|(key, _)| !seen.has(key.as_bytes())) {
-                    if let Some(written) = written {
-                        put_value(out, base.number, key, written, &mut value);
-                    }
-                }
+        for (key, value) in changes {
+            let Some(value) = value else { continue };
+            let is_new = encoded::find(base.message, base.number, key.as_bytes())?.is_none();
+            if is_new && !visit(key, &ValueRef::from(value)) {
+                return Ok(());
             }
         }
         Ok(())
     }
+
+    /// Begins to write the attributes into a copy of their message.
+    pub(super) fn placing(&self) -> Placing<'_> {
+        let changes = match self {
+            Overlay::Changes(changes) => changes.len(),
+            Overlay::All(_) => 0,
+        };
+        Placing {
+            overlay: self,
+            placed: vec![false; changes],
+            scratch: Vec::new(),
+        }
+    }
 }
 
-fn change(changes: &mut Vec<(String, Option<Value>)>, key: &str, value: Option<Value>) {
+/// Attributes on their way into a copy of their message, field by field.
+pub(super) struct Placing<'o> {
+    overlay: &'o Overlay,
+    /// Which of the changes have come by.
+    placed: Vec<bool>,
+    scratch: Vec<u8>,
+}
+
+/// What becomes of an encoded attribute.
+pub(super) enum Fate<'o> {
+    /// It stays as it is.
+    Stays,
+    /// It goes, and nothing takes its place.
+    Goes,
+    /// It goes, and this takes its place.
+    Becomes(&'o Change),
+}
+
+impl<'o> Placing<'o> {
+    /// What becomes of the next attribute of the message.
+    pub(super) fn fate(&mut self, attribute: &[u8]) -> Result<Fate<'o>, Malformed> {
+        let Overlay::Changes(changes) = self.overlay else {
+            return Ok(Fate::Goes);
+        };
+        if changes.is_empty() {
+            return Ok(Fate::Stays);
+        }
+        // A key that is not UTF-8 is known by what programs see of it.
+        let (key, _) = key_and_value(attribute)?;
+        let key = String::from_utf8_lossy(key);
+        let Some(at) = changes.iter().position(|(changed, _)| *changed == key) else {
+            return Ok(Fate::Stays);
+        };
+        Ok(match std::mem::replace(&mut self.placed[at], true) {
+            true => Fate::Goes,
+            false => Fate::Becomes(&changes[at]),
+        })
+    }
+
+    /// Appends a change, unless it is a deletion.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, number: u32, (key, value): &Change) {
+        if let Some(value) = value {
+            put_value(out, number, key, value, &mut self.scratch);
+        }
+    }
+
+    /// Appends what has had no place yet.
+    pub(super) fn put_rest(mut self, out: &mut Vec<u8>, number: u32) {
+        match self.overlay {
+            Overlay::All(map) => {
+                for (key, value) in map {
+                    put_value(out, number, key, value, &mut self.scratch);
+                }
+            }
+            Overlay::Changes(changes) => {
+                for (at, change) in changes.iter().enumerate() {
+                    if !self.placed[at] {
+                        self.put(out, number, change);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn change(changes: &mut Vec<Change>, key: &str, value: Option<Value>) {
     match changes.iter_mut().find(|(changed, _)| changed == key) {
         Some((_, slot)) => *slot = value,
         None => changes.push((key.to_owned(), value)),
@@ -226,29 +306,4 @@ fn put_value(out: &mut Vec<u8>, number: u32, key: &str, value: &Value, scratch: 
     scratch.clear();
     value.put(scratch);
     encoded::put(out, number, key.as_bytes(), scratch);
-}
-
-/// Keys that were seen: a few are looked through, many are hashed, since a hostile message may have millions.
-#[derive(Debug, Default)]
-struct Seen<'a> {
-    few: Vec<&'a [u8]>,
-    many: HashSet<&'a [u8]>,
-}
-
-impl<'a> Seen<'a> {
-    fn has(&self, key: &[u8]) -> bool {
-        self.few.contains(&key) || self.many.contains(key)
-    }
-
-    fn is_first(&mut self, key: &'a [u8]) -> bool {
-        if self.has(key) {
-            return false;
-        }
-        if self.few.len() < FEW {
-            self.few.push(key);
-        } else {
-            self.many.insert(key);
-        }
-        true
-    }
 }

@@ -1,6 +1,6 @@
 //! One encoded message, and what was written over it.
 
-use super::attributes::{Base, Overlay};
+use super::attributes::{Base, Fate, Overlay};
 use super::derived;
 use super::tables::{METRIC, RESOURCE, SCOPE, SPAN_EVENT, Table, of_item};
 use super::wire::Slot;
@@ -110,37 +110,47 @@ impl<'m> Layer<'m> {
             return Ok(Change::Keep);
         }
         out.reserve(self.message.len() + 64);
+        let mut attributes = self.attributes.placing();
         let mut copied = 0;
         let mut walk = fields(&self.message);
         let mut start = 0;
         while let Some(field) = walk.next() {
-            let number = field?.number;
+            let field = field?;
             let end = self.message.len() - walk.remaining();
-            if self.is_replaced(number) {
+            let fate = match (
+                self.table.attributes == Some(field.number),
+                self.is_replaced(field.number),
+            ) {
+                (true, _) => attributes.fate(field.bytes()?)?,
+                (false, true) => Fate::Goes,
+                (false, false) => Fate::Stays,
+            };
+            if !matches!(fate, Fate::Stays) {
                 out.extend_from_slice(&self.message[copied..start]);
                 copied = end;
+            }
+            if let Fate::Becomes(change) = fate {
+                attributes.put(out, field.number, change);
             }
             start = end;
         }
         out.extend_from_slice(&self.message[copied..]);
+        if let Some(number) = self.table.attributes {
+            attributes.put_rest(out, number);
+        }
         self.put_written(out)?;
         Ok(Change::Replace)
     }
 
     /// Whether fields of this number are written anew.
     fn is_replaced(&self, number: u32) -> bool {
-        let attributes = self.table.attributes == Some(number) && !self.attributes.is_untouched();
-        attributes
-            || self.written.iter().any(|(slot, _)| match slot.within {
-                Some(within) => within == number,
-                None => slot.number == number || slot.instead_of == Some(number),
-            })
+        self.written.iter().any(|(slot, _)| match slot.within {
+            Some(within) => within == number,
+            None => slot.number == number || slot.instead_of == Some(number),
+        })
     }
 
     fn put_written(&self, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        if let Some(base) = self.base().filter(|_| !self.attributes.is_untouched()) {
-            self.attributes.put(base, out)?;
-        }
         for (index, (slot, value)) in self.written.iter().enumerate() {
             match slot.within {
                 None => slot.put(out, value),
@@ -231,10 +241,7 @@ impl<'m> Layer<'m> {
                 other => return Err(mismatch("attributes", "a map", &ValueRef::from(&other))),
             },
             (Field::Attributes, keys) => {
-                let mut attributes = std::mem::take(&mut self.attributes);
-                let done = self.base().map_or(Ok(()), |base| attributes.set(base, keys, value));
-                self.attributes = attributes;
-                return done;
+                return self.edit_attributes(|attributes, base| attributes.set(base, keys, value));
             }
             (Field::TraceState, [Key::Text(key)]) => self.set_member(key, value)?,
             (field, keys) => match derived::source(field) {
@@ -305,16 +312,25 @@ impl<'m> Layer<'m> {
         Ok(&mut self.written[at].1)
     }
 
-    /// Removes the keys of a map that are not to be kept.
-    pub(super) fn retain(&mut self, field: Field, keys: &[Key], keep: &dyn Fn(&str) -> bool) -> Result<(), EvalError> {
-        if (field, keys.is_empty()) != (Field::Attributes, true) {
-            self.map_mut(field, keys)?.retain(|(key, _)| keep(key));
-            return Ok(());
+    /// Removes attributes that are not to be kept.
+    pub(super) fn retain_attributes(&mut self, keep: &dyn Fn(&str) -> bool) -> Result<(), EvalError> {
+        self.edit_attributes(|attributes, base| attributes.retain(base, keep))
+    }
+
+    /// Removes one attribute.
+    pub(super) fn remove_attribute(&mut self, key: &str) -> Result<(), EvalError> {
+        self.edit_attributes(|attributes, base| attributes.remove(base, key))
+    }
+
+    fn edit_attributes(
+        &mut self,
+        edit: impl FnOnce(&mut Overlay, Base<'_>) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
+        let message = &self.message;
+        match self.table.attributes {
+            Some(number) => edit(&mut self.attributes, Base { message, number }),
+            None => Err(EvalError::NoField("attributes")),
         }
-        let mut attributes = std::mem::take(&mut self.attributes);
-        let done = self.base().map_or(Ok(()), |base| attributes.retain(base, keep));
-        self.attributes = attributes;
-        done
     }
 
     /// Shows the entries of the map in a field.

@@ -2,8 +2,8 @@
 
 use super::layer::Layer;
 use crate::error::EvalError;
-use crate::path::{Context, Path};
-use crate::record::Record;
+use crate::path::{Context, Field, Path};
+use crate::record::{Record, retain_in_map};
 use crate::value::{Map, ValueRef};
 use collector_pdata::Value;
 
@@ -27,6 +27,11 @@ fn with_mut<'l, 'm>(layers: &'l mut [Layer<'m>], context: Context) -> Option<&'l
 /// A program of another context than the layers', which its caller does not evaluate.
 fn absent(path: &Path) -> EvalError {
     EvalError::NoField(path.context.name())
+}
+
+/// Attributes as a whole need not be decoded for a few of them to go.
+fn is_attributes(path: &Path) -> bool {
+    path.field == Field::Attributes && path.keys.is_empty()
 }
 
 impl Record for Layers<'_, '_> {
@@ -55,11 +60,25 @@ impl Record for Layers<'_, '_> {
     }
 
     fn retain(&mut self, path: &Path, keep: &dyn Fn(&str) -> bool) -> Result<(), EvalError> {
+        if !is_attributes(path) {
+            return retain_in_map(self, path, keep);
+        }
         if let Some(layer) = with_mut(self.inner, path.context) {
-            return layer.retain(path.field, &path.keys, keep);
+            return layer.retain_attributes(keep);
         }
         let layer = with_mut(self.outer, path.context).ok_or_else(|| absent(path))?;
-        layer.retain(path.field, &path.keys, keep)
+        layer.retain_attributes(keep)
+    }
+
+    fn remove(&mut self, path: &Path, key: &str) -> Result<(), EvalError> {
+        if !is_attributes(path) {
+            return retain_in_map(self, path, &|found| found != key);
+        }
+        if let Some(layer) = with_mut(self.inner, path.context) {
+            return layer.remove_attribute(key);
+        }
+        let layer = with_mut(self.outer, path.context).ok_or_else(|| absent(path))?;
+        layer.remove_attribute(key)
     }
 
     fn each(&self, path: &Path, visit: &mut dyn FnMut(&str, &ValueRef<'_>) -> bool) -> Result<(), EvalError> {

@@ -265,6 +265,18 @@ fn what_nothing_was_written_to_is_not_encoded_again() {
 }
 
 #[test]
+fn a_key_that_is_not_utf8_goes_as_others_do() {
+    // An attribute with the key 0xff and no value.
+    let message = [0x4a, 0x03, 0x0a, 0x01, 0xff];
+    for statement in [
+        "keep_keys(attributes, [\"a\"])",
+        "delete_matching_keys(attributes, \".\")",
+    ] {
+        assert_eq!(run(&message, &[statement]), Some(Vec::new()), "{statement}");
+    }
+}
+
+#[test]
 fn unknown_fields_stay() {
     let mut message = span_message().encode_to_vec();
     let unknown = [0xba, 0x3e, 0x02, 0x07, 0x08];
