@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 /// `validate`. What is wrong may be in the structure or in a component's settings.
 pub fn validate(loaded: &Loaded) -> Result<String, Errors> {
-    plan(loaded)?;
+    crate::warn(plan(loaded)?.warnings());
     Ok("configuration is valid\n".to_owned())
 }
 
@@ -31,6 +31,8 @@ pub fn components() -> String {
     let receivers = COMPONENTS.receivers.iter();
     let processors = COMPONENTS.processors.iter();
     let exporters = COMPONENTS.exporters.iter();
+    let connectors = COMPONENTS.connectors.iter();
+    let extensions = COMPONENTS.extensions.iter();
     let tables = [
         (
             "receivers",
@@ -44,8 +46,24 @@ pub fn components() -> String {
             "exporters",
             Node::list(exporters.map(|factory| component(factory.kind, factory.signals))),
         ),
+        (
+            "connectors",
+            Node::list(connectors.map(|factory| connector(factory.kind, factory.signals))),
+        ),
+        (
+            "extensions",
+            Node::list(extensions.map(|factory| Node::map([("name", factory.kind.into())]))),
+        ),
     ];
     Node::map(tables).to_yaml()
+}
+
+fn connector(kind: &str, signals: &[(impl Debug, impl Debug)]) -> Node {
+    let name = |signal: &dyn Debug| format!("{signal:?}").to_lowercase();
+    let signals = signals
+        .iter()
+        .map(|(from, to)| Node::from(format!("{} to {}", name(from), name(to))));
+    Node::map([("name", kind.into()), ("signals", Node::list(signals))])
 }
 
 fn component(kind: &str, signals: &[impl Debug]) -> Node {

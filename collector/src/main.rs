@@ -9,15 +9,19 @@
 mod arguments;
 mod commands;
 mod configuration;
+mod reload;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
 use collector_components::COMPONENTS;
-use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel};
+use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel, Source};
 use collector_engine::{DRAIN_TIMEOUT, Descriptors, Engine, Plan};
+use configuration::Configuration;
 use kit::{Readiness, Signal, Termination};
+use reload::Reloads;
 use std::fmt::Display;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Requests come and go by the thousand, each a buffer of tens of kilobytes. An allocator that keeps what it has freed
@@ -40,16 +44,15 @@ fn main() -> ExitCode {
         Ok(sources) => sources,
         Err(error) => return usage(&error),
     };
-    let (loaded, config) = match configuration::load(&sources) {
-        Ok(loaded) => loaded,
+    let configuration = match configuration::load(&sources) {
+        Ok(configuration) => configuration,
         Err(errors) => return fail(USAGE, errors),
     };
     match arguments.command {
-        None => collect(&loaded, &config),
+        None => collect(configuration, &sources),
         Some(command) => {
-            for warning in &loaded.warnings {
-                eprintln!("warning: {warning}");
-            }
+            let loaded = configuration.loaded;
+            warn(&loaded.warnings);
             match command {
                 Command::PrintConfig(how) => print(&commands::print_config(&loaded, &how)),
                 Command::Validate => {
@@ -58,6 +61,12 @@ fn main() -> ExitCode {
                 Command::Components => print(&commands::components()),
             }
         }
+    }
+}
+
+fn warn(warnings: &[ConfigError]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
     }
 }
 
@@ -83,17 +92,18 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Runs until the end.
-fn collect(loaded: &Loaded, config: &Config) -> ExitCode {
-    kit::logging::init(level(config));
-    log(&loaded.warnings);
-    if config.telemetry.logs.encoding == LogEncoding::Json {
+fn collect(configuration: Configuration, sources: &[Source]) -> ExitCode {
+    kit::logging::init(level(&configuration.config));
+    log(&configuration.loaded.warnings);
+    if configuration.config.telemetry.logs.encoding == LogEncoding::Json {
         tracing::warn!("service::telemetry::logs::encoding: json has no effect in this collector");
     }
-    let plan = match plan(loaded) {
+    let plan = match plan(&configuration.loaded) {
         Ok(plan) => plan,
         Err(errors) => return fail(USAGE, errors),
     };
-    match run(plan) {
+    log(plan.warnings());
+    match run(plan, configuration.files, sources) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE, format!("odigos-collector: {error:#}")),
     }
@@ -119,14 +129,18 @@ fn plan(loaded: &Loaded) -> Result<Plan, Errors> {
     Plan::new(&loaded.root, &COMPONENTS, Descriptors::new())
 }
 
-fn run(plan: Plan) -> anyhow::Result<()> {
+fn run(plan: Plan, files: Vec<PathBuf>, sources: &[Source]) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let engine = runtime.block_on(async {
         let mut termination = Termination::install()?;
+        let mut reloads = Reloads::install(files)?;
         let engine = plan.start(workers())?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "running");
         kit::notify(Readiness::Ready);
-        until_the_end(&engine, &mut termination).await;
+        tokio::select! {
+            () = until_the_end(&engine, &mut termination) => {}
+            () = follow(&engine, &mut reloads, sources) => {}
+        }
         kit::notify(Readiness::Stopping);
         anyhow::Ok(engine)
     })?;
@@ -135,6 +149,30 @@ fn run(plan: Plan) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
     Ok(result?)
+}
+
+/// Goes over to the configuration as it is written, whenever that has changed. One that is not valid, or cannot start, is
+/// told of, and nothing changes.
+async fn follow(engine: &Engine, reloads: &mut Reloads, sources: &[Source]) {
+    loop {
+        let reason = reloads.next().await;
+        tracing::info!(reason, "reading the configuration again");
+        match again(engine, reloads, sources).await {
+            Ok(()) => tracing::info!("the configuration is in use"),
+            Err(error) => tracing::error!("the configuration is not used, the one before goes on: {error}"),
+        }
+    }
+}
+
+async fn again(engine: &Engine, reloads: &mut Reloads, sources: &[Source]) -> Result<(), String> {
+    let configuration = configuration::load(sources).map_err(|errors| errors.to_string())?;
+    // A file that a broken configuration names for the first time may be what mends it.
+    reloads.watch(configuration.files);
+    log(&configuration.loaded.warnings);
+    let plan = plan(&configuration.loaded).map_err(|errors| errors.to_string())?;
+    log(plan.warnings());
+    let started = engine.handle().reload(plan).await;
+    started.map_err(|error| kit::logging::chain(&error))
 }
 
 /// One for each core that the process may use.

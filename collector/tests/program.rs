@@ -76,7 +76,7 @@ fn start(directory: &Path) -> (Child, UnixListener, UnixDatagram) {
     let notified = UnixDatagram::bind(&manager).unwrap();
     let text = format!(
         "{{receivers: {{ebpf: {{socket: '{}'}}}}, exporters: {{file: {{path: '{}'}}, terminal: }}, \
-         service: {{pipelines: {{traces: {{receivers: [ebpf], exporters: [file, terminal]}}}}}}}}",
+         service: {{telemetry: {{metrics: {{level: none}}}},          pipelines: {{traces: {{receivers: [ebpf], exporters: [file, terminal]}}}}}}}}",
         socket.display(),
         directory.join("spans.jsonl").display()
     );
@@ -118,6 +118,44 @@ fn it_says_when_it_is_ready_and_drains_on_a_signal_with_its_account() {
             assert!(log.contains(line), "{line} is not in\n{log}");
         }
     }
+}
+
+/// Reads the log until a line has the text.
+fn await_line(log: &mut impl BufRead, text: &str) {
+    let mut all = String::new();
+    loop {
+        let begin = all.len();
+        assert!(log.read_line(&mut all).unwrap() > 0, "{text:?} is not in\n{all}");
+        if all[begin..].contains(text) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_changed_configuration_is_used_and_a_broken_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut child, listener, manager) = start(directory.path());
+    assert_eq!(notification(&manager), "READY=1");
+    let _agent = listener.accept().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let path = directory.path().join("collector.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let other = directory.path().join("other.jsonl");
+    let changed = text.replace("spans.jsonl", "other.jsonl");
+    std::fs::write(&path, &changed).unwrap();
+    await_line(&mut log, "a file has changed");
+    await_line(&mut log, "the configuration is in use");
+    assert!(other.exists());
+    std::fs::write(&path, changed.replace("exporters: [file", "exporters: [fil")).unwrap();
+    await_line(&mut log, "\"fil\" is not defined; did you mean \"file\"?");
+    std::fs::write(&path, &text).unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    await_line(&mut log, "the configuration is in use");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    await_line(&mut log, "traces -> file: received 0");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn send(pieces: &[Bytes], frame: u32) -> f64 {
         max_idle: 0,
         idle_timeout: Duration::ZERO,
     };
-    let client = Client::new(Dialer::new(place, None), settings, draining);
+    let client = Client::new(Dialer::new(place, None).into(), settings, draining);
     let make = |_| {
         let rope: Rope = pieces.iter().cloned().collect();
         let mut request = Request::new(rope.into());

@@ -19,7 +19,16 @@ use collector_engine::Components;
 /// All component types.
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
-    processors: &[processors::batch::FACTORY, processors::memory_limiter::FACTORY],
+    processors: &[
+        processors::batch::FACTORY,
+        processors::filter::FACTORY,
+        processors::memory_limiter::FACTORY,
+        processors::transform::FACTORY,
+        processors::tail_sampling::FACTORY,
+        processors::attributes::FACTORY,
+        processors::probabilistic_sampler::FACTORY,
+        processors::resource::FACTORY,
+    ],
     exporters: &[
         exporters::otlp::FACTORY,
         exporters::otlphttp::FACTORY,
@@ -31,6 +40,7 @@ pub const COMPONENTS: Components = Components {
     extensions: &[
         extensions::basicauth::FACTORY,
         extensions::bearertokenauth::FACTORY,
+        extensions::file_storage::FACTORY,
         extensions::health_check::FACTORY,
         extensions::live::FACTORY,
     ],

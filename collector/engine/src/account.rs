@@ -1,4 +1,4 @@
-//! The loss account: `in = out + dropped + held`, for every pipeline and exporter, at any time.
+//! The loss account: `in = out + dropped + stored + held`, for every pipeline and exporter, at any time.
 
 use crate::counts::LastError;
 use collector_pdata::Signal;
@@ -18,6 +18,9 @@ pub mod reason {
     /// The bytes were not OTLP.
     pub const MALFORMED: &str = "malformed";
 }
+
+/// What stands behind the signal in the id of [`PipelineAccount`] for items that were found on disk. It is no pipeline's name.
+pub const RECOVERED: &str = "(disk)";
 
 /// What became of every item, at one moment. Exact once the engine has ended; while it runs, counts move between the
 /// reading of one and of the next.
@@ -61,7 +64,8 @@ pub struct SignalAccount {
     pub bytes: u64,
 }
 
-/// What became of the items of one pipeline: `received = forwarded + dropped + held`.
+/// What became of the items of one pipeline: `received = forwarded + dropped + held`. What an exporter finds on disk from
+/// before has come through none; it has an account of its own, [`RECOVERED`] behind its signal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PipelineAccount {
     /// The pipeline's id.
@@ -78,7 +82,7 @@ pub struct PipelineAccount {
     pub exporters: Vec<ExporterAccount>,
 }
 
-/// What became of one pipeline's items at one exporter: `received = exported + dropped + held`.
+/// What became of one pipeline's items at one exporter: `received = exported + dropped + stored + held`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExporterAccount {
     /// The exporter's id.
@@ -87,9 +91,11 @@ pub struct ExporterAccount {
     pub received: u64,
     /// Items that the destination has taken.
     pub exported: u64,
+    /// Items that an exporter which has ended has left on disk, for the next start to deliver.
+    pub stored: u64,
     /// Items dropped, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Items waiting in its queue, or on their way.
+    /// Items waiting in its queue, in memory or on disk, or on their way.
     pub held: u64,
     /// Encoded bytes of what is held.
     pub held_bytes: u64,
@@ -108,6 +114,8 @@ pub struct Totals {
     pub received: u64,
     /// Items that the exporter's destination has taken.
     pub exported: u64,
+    /// Items left on disk for the next start.
+    pub stored: u64,
     /// Items dropped on the way, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Items still on the way.
@@ -115,13 +123,14 @@ pub struct Totals {
 }
 
 impl Account {
-    /// From a pipeline's entry to one exporter's destination; `received = exported + dropped + held`.
+    /// From a pipeline's entry to one exporter's destination; `received = exported + dropped + stored + held`.
     pub fn totals(pipeline: &PipelineAccount, exporter: &ExporterAccount) -> Totals {
         let mut dropped = pipeline.dropped.clone();
         add(&mut dropped, &exporter.dropped);
         Totals {
             received: pipeline.received - exporter.absent.min(pipeline.received),
             exported: exporter.exported,
+            stored: exporter.stored,
             dropped,
             // Whatever the pipeline has forwarded and the exporter has not been given yet is on its way too.
             held: pipeline.held
@@ -137,7 +146,8 @@ impl Account {
             pipeline.received == pipeline.forwarded + sum(&pipeline.dropped) + pipeline.held
                 && pipeline.exporters.iter().all(|exporter| {
                     exporter.received + exporter.absent == pipeline.forwarded
-                        && exporter.received == exporter.exported + sum(&exporter.dropped) + exporter.held
+                        && exporter.received
+                            == exporter.exported + exporter.stored + sum(&exporter.dropped) + exporter.held
                 })
         })
     }
@@ -176,6 +186,7 @@ impl ExporterAccount {
     fn merge(&mut self, other: ExporterAccount) {
         self.received += other.received;
         self.exported += other.exported;
+        self.stored += other.stored;
         self.held += other.held;
         self.held_bytes += other.held_bytes;
         self.exported_bytes += other.exported_bytes;
@@ -219,6 +230,9 @@ impl fmt::Display for Account {
                 )?;
                 write!(f, "exported {}", totals.exported)?;
                 write_reasons(f, &totals.dropped)?;
+                if totals.stored > 0 {
+                    write!(f, ", stored {}", totals.stored)?;
+                }
                 write!(f, ", held {}", totals.held)?;
                 newline = "\n";
             }

@@ -6,6 +6,7 @@ use crate::component::{Processor, Sink};
 use crate::counts::PipelineCounts;
 use crate::fanout::FanOut;
 use crate::output::Entry;
+use crate::receipt::Receipt;
 use collector_pdata::Payload;
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,20 +36,32 @@ impl Chain {
             tokio::select! {
                 // A deadline that has passed goes before new input, or a full queue would hold a batch for ever.
                 biased;
-                () = sleep_until(wake) => self.tick(Instant::now(), &mut done),
+                () = sleep_until(wake) => {
+                    self.tick(Instant::now(), &mut done);
+                    self.hand_on(&mut done, &output, None).await;
+                }
                 entry = input.recv() => match entry {
-                    Some(entry) => self.enter(entry.take(), &mut done),
+                    Some(entry) => self.entered(entry, &mut done, &output).await,
                     None => break,
                 },
             }
-            self.hand_on(&mut done, &output).await;
         }
         for index in 0..self.stages.len() {
             self.drive(index, Instant::now(), &mut done, |stage, sink| stage.flush(sink));
         }
-        self.hand_on(&mut done, &output).await;
+        self.hand_on(&mut done, &output, None).await;
         // What a processor has lost stays in the account as held; only a task ended before its time counts it as dropped.
         self.held = 0;
+    }
+
+    /// What a processor holds back is in its care; only what goes straight on can be waited for.
+    async fn entered(&mut self, entry: Entry, done: &mut Vec<Payload>, output: &FanOut) {
+        let (payload, receipt) = entry.take();
+        self.enter(payload, done);
+        self.hand_on(done, output, receipt.as_ref()).await;
+        if let Some(receipt) = receipt {
+            receipt.keep();
+        }
     }
 
     fn enter(&mut self, payload: Payload, done: &mut Vec<Payload>) {
@@ -56,10 +69,10 @@ impl Chain {
         self.push(0, payload, Instant::now(), done);
     }
 
-    async fn hand_on(&mut self, done: &mut Vec<Payload>, output: &FanOut) {
+    async fn hand_on(&mut self, done: &mut Vec<Payload>, output: &FanOut, receipt: Option<&Receipt>) {
         for payload in done.drain(..) {
             self.held = self.held.saturating_sub(payload.items());
-            output.send(payload).await;
+            output.send(payload, receipt).await;
         }
     }
 

@@ -118,6 +118,9 @@ pub struct ProcessorRecipe {
     pub placement: Placement,
     /// Decides at the pipeline's entry whether it takes any more.
     pub gate: Option<Arc<dyn Gate>>,
+    /// Signals that it cannot take as it is configured, and why, as a sentence without its full stop. A pipeline that
+    /// names it for one of these is an error.
+    pub refuses: Vec<(Signal, String)>,
 }
 
 impl ProcessorRecipe {
@@ -127,6 +130,7 @@ impl ProcessorRecipe {
             make: Box::new(move |signal| Box::new(make(signal))),
             placement: Placement::Every,
             gate: None,
+            refuses: Vec::new(),
         }
     }
 
@@ -175,6 +179,12 @@ pub trait Exporter: Send {
     /// The extensions that it names.
     fn needs(&self) -> Vec<ComponentId> {
         Vec::new()
+    }
+
+    /// Whether what it has said to keep ([`crate::Delivery::kept`]) survives the end of the process. Receivers may then
+    /// wait for that before they answer.
+    fn is_durable(&self) -> bool {
+        false
     }
 
     /// Acquires what it needs (files) before anything runs.

@@ -82,6 +82,8 @@ pub(crate) struct ExporterCounts {
     pub(crate) id: String,
     pub(crate) received: AtomicU64,
     pub(crate) exported: AtomicU64,
+    /// Left on disk for the next start.
+    pub(crate) stored: AtomicU64,
     pub(crate) exported_bytes: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
     pub(crate) dropped: Drops,
@@ -225,14 +227,16 @@ impl PipelineCounts {
 impl ExporterCounts {
     fn snapshot(&self) -> ExporterAccount {
         let exported = self.exported.load(Ordering::Acquire);
+        let stored = self.stored.load(Ordering::Acquire);
         let dropped = self.dropped.snapshot();
         let received = self.received.load(Ordering::Acquire);
         ExporterAccount {
             id: self.id.clone(),
             received,
-            held: received.saturating_sub(exported + dropped.values().sum::<u64>()),
+            held: received.saturating_sub(exported + stored + dropped.values().sum::<u64>()),
             held_bytes: self.held_bytes.load(Ordering::Relaxed),
             exported,
+            stored,
             exported_bytes: self.exported_bytes.load(Ordering::Relaxed),
             absent: 0,
             dropped,

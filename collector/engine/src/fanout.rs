@@ -4,6 +4,9 @@ use crate::account::reason;
 use crate::channel::{self, SendError, Weight};
 use crate::component::Overflow;
 use crate::counts::{ExporterCounts, PipelineCounts, Trouble};
+use crate::ledger::Ledger;
+use crate::receipt::Receipt;
+use crate::shelf::Recovery;
 use collector_pdata::Payload;
 use kit::drain::Draining;
 use std::future::{Future, poll_fn};
@@ -27,16 +30,17 @@ pub(crate) struct ExporterQueue {
     pub(crate) overflow: Overflow,
     pub(crate) abandoned: &'static str,
     pub(crate) counts_requests: bool,
+    pub(crate) is_durable: bool,
 }
 
 impl FanOut {
     /// Hands `payload` to every exporter. The claims are made before the first wait, so that a drain that ends the task
     /// in the middle counts every one of them.
-    pub(crate) async fn send(&self, payload: Payload) {
+    pub(crate) async fn send(&self, payload: Payload, receipt: Option<&Receipt>) {
         let mut waiting: Vec<(&ExporterQueue, Delivery)> = self
             .exporters
             .iter()
-            .map(|exporter| (exporter, exporter.delivery(payload.clone())))
+            .map(|exporter| (exporter, exporter.delivery(payload.clone(), receipt)))
             .collect();
         self.counts
             .forwarded
@@ -49,7 +53,7 @@ impl FanOut {
             match exporter.overflow {
                 // The exporter may be gone: dropping the delivery counts it as abandoned.
                 Overflow::Wait => drop(exporter.queue.send(delivery).await),
-                Overflow::Drop => delivery.claim.dropped(reason::QUEUE_FULL),
+                Overflow::Drop => delivery.give_up(reason::QUEUE_FULL),
             }
         }
     }
@@ -84,7 +88,7 @@ async fn any_has_room(waiting: &[(&ExporterQueue, Delivery)]) {
 }
 
 impl ExporterQueue {
-    fn delivery(&self, payload: Payload) -> Delivery {
+    fn delivery(&self, payload: Payload, receipt: Option<&Receipt>) -> Delivery {
         let (items, bytes) = (payload.items(), payload.bytes() as u64);
         self.counts.received.fetch_add(items as u64, Ordering::Release);
         self.counts.held_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -94,7 +98,9 @@ impl ExporterQueue {
                 bytes,
                 counts: self.counts.clone(),
                 abandoned: self.abandoned,
+                is_stored: false,
             },
+            receipt: receipt.filter(|_| self.is_durable).map(Receipt::part),
             counted: if self.counts_requests { 1 } else { items },
             payload,
         }
@@ -108,6 +114,8 @@ pub struct Delivery {
     pub payload: Payload,
     /// The duty to say what became of them.
     pub claim: Claim,
+    /// Whoever waits for it to be where it survives the end of the process.
+    receipt: Option<Receipt>,
     /// What the queue counts it as.
     counted: usize,
 }
@@ -119,6 +127,37 @@ impl Delivery {
             counted: payload.items(),
             payload,
             claim,
+            receipt: None,
+        }
+    }
+
+    /// It is where it survives the end of the process, or needs to no more: who waits for that goes on. A delivery that is
+    /// let go of without this has its sender send again.
+    pub fn kept(&mut self) {
+        self.take_receipt().kept();
+    }
+
+    /// Separates who waits for that, to be told later.
+    pub fn take_receipt(&mut self) -> Waiting {
+        Waiting(self.receipt.take())
+    }
+
+    /// The items are dropped as a matter of course; their sender shall not send them to all exporters again.
+    fn give_up(mut self, reason: &'static str) {
+        self.kept();
+        self.claim.dropped(reason);
+    }
+}
+
+/// Whoever waits for a delivery to be kept, if there is anybody.
+#[derive(Debug)]
+pub struct Waiting(Option<Receipt>);
+
+impl Waiting {
+    /// See [`Delivery::kept`].
+    pub fn kept(self) {
+        if let Some(receipt) = self.0 {
+            receipt.keep();
         }
     }
 }
@@ -136,10 +175,12 @@ impl Weight for Delivery {
 /// through an exporter can lose an item silently.
 #[derive(Debug)]
 pub struct Claim {
-    items: usize,
-    bytes: u64,
-    counts: Arc<ExporterCounts>,
-    abandoned: &'static str,
+    pub(crate) items: usize,
+    pub(crate) bytes: u64,
+    pub(crate) counts: Arc<ExporterCounts>,
+    pub(crate) abandoned: &'static str,
+    /// The items are on disk too, so that letting go of them loses nothing.
+    pub(crate) is_stored: bool,
 }
 
 impl Claim {
@@ -170,14 +211,24 @@ impl Claim {
             bytes: 0,
             counts: self.counts.clone(),
             abandoned: self.abandoned,
+            is_stored: self.is_stored,
         }
+    }
+
+    /// Whether the items are on disk too. To let go of such a claim leaves them there for the next start.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.counts.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.counts.dropped.add(self.abandoned, self.items);
+        if self.is_stored {
+            self.counts.stored.fetch_add(self.items as u64, Ordering::Release);
+        } else {
+            self.counts.dropped.add(self.abandoned, self.items);
+        }
     }
 }
 
@@ -190,6 +241,8 @@ pub struct ExporterInput {
     pub(crate) ended: Arc<AtomicBool>,
     pub(crate) trouble: Health,
     pub(crate) instance: usize,
+    pub(crate) id: String,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 /// Where a component says how it is, for those who look from outside.
@@ -224,6 +277,11 @@ impl ExporterInput {
     /// Where the exporter says how it is.
     pub fn health(&self) -> Health {
         self.trouble.clone()
+    }
+
+    /// Where the exporter counts what it finds on disk from before.
+    pub fn recovery(&self) -> Recovery {
+        Recovery::new(self.id.clone(), self.ledger.clone(), self.trouble.0.clone())
     }
 
     /// Which of the exporter's instances this is, from 0.

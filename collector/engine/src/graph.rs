@@ -64,6 +64,7 @@ struct RunningExporter {
     /// One for each worker; the same one for all if it runs on one.
     queues: Vec<channel::Sender<Delivery>>,
     queue: Queue,
+    is_durable: bool,
     trouble: Arc<Trouble>,
 }
 
@@ -227,7 +228,7 @@ impl Graph {
 
     fn start_exporter(&mut self, settings: Node, id: &ComponentId, mut exporter: Box<dyn Exporter>) -> RunningExporter {
         let workers = self.places(exporter.placement());
-        let queue = exporter.queue();
+        let (queue, is_durable) = (exporter.queue(), exporter.is_durable());
         let share = |limit: u32| (limit / workers.len() as u32).max(1);
         let limits = Limits {
             items: share(queue.limits.items),
@@ -236,7 +237,7 @@ impl Graph {
         let trouble = Arc::<Trouble>::default();
         let mut queues = Vec::new();
         for (instance, worker) in workers.into_iter().enumerate() {
-            let (sender, input) = self.input(limits, instance, &trouble);
+            let (sender, input) = self.input(id, limits, instance, &trouble);
             let ended = input.ended.clone();
             self.spawn(
                 worker,
@@ -251,6 +252,7 @@ impl Graph {
             settings,
             queues,
             queue,
+            is_durable,
             trouble,
         }
     }
@@ -276,7 +278,7 @@ impl Graph {
         mut connector: Box<dyn Connector>,
     ) -> RunningConnector {
         let trouble = Arc::<Trouble>::default();
-        let (queue, input) = self.input(CONNECTOR_QUEUE.limits, 0, &trouble);
+        let (queue, input) = self.input(id, CONNECTOR_QUEUE.limits, 0, &trouble);
         let output = Output::new(self.ledger.receiver(&id.to_string()), Vec::new());
         let switch = output.switch();
         let ended = input.ended.clone();
@@ -298,6 +300,7 @@ impl Graph {
 
     fn input(
         &self,
+        id: &ComponentId,
         limits: Limits,
         instance: usize,
         trouble: &Arc<Trouble>,
@@ -309,6 +312,8 @@ impl Graph {
             ended: Arc::new(AtomicBool::new(false)),
             trouble: Health(trouble.clone()),
             instance,
+            id: id.to_string(),
+            ledger: self.ledger.clone(),
         };
         (sender, input)
     }
@@ -401,14 +406,25 @@ impl Graph {
 
     /// The exporter or connector, as a pipeline's end.
     fn destination(&self, id: &ComponentId) -> Option<Destination> {
-        let (queues, queue, trouble) = match (self.exporters.get(id), self.connectors.get(id)) {
-            (Some(exporter), _) => (exporter.queues.clone(), exporter.queue, &exporter.trouble),
-            (None, Some(connector)) => (vec![connector.queue.clone()], CONNECTOR_QUEUE, &connector.trouble),
+        let (queues, queue, is_durable, trouble) = match (self.exporters.get(id), self.connectors.get(id)) {
+            (Some(exporter), _) => (
+                exporter.queues.clone(),
+                exporter.queue,
+                exporter.is_durable,
+                &exporter.trouble,
+            ),
+            (None, Some(connector)) => (
+                vec![connector.queue.clone()],
+                CONNECTOR_QUEUE,
+                false,
+                &connector.trouble,
+            ),
             (None, None) => return None,
         };
         Some(Destination {
             queues,
             queue,
+            is_durable,
             counts: Arc::new(ExporterCounts {
                 id: id.to_string(),
                 trouble: trouble.clone(),
@@ -439,8 +455,14 @@ impl Graph {
             queue: pipeline.entries[worker % pipeline.entries.len()].clone(),
             counts: pipeline.counts.clone(),
             gates: pipeline.gates.clone(),
+            is_durable: self.is_durable(&pipeline.definition),
         })
         .collect()
+    }
+
+    fn is_durable(&self, pipeline: &PlannedPipeline) -> bool {
+        let mut exporters = pipeline.exporters.iter().filter_map(|id| self.exporters.get(id));
+        exporters.any(|exporter| exporter.is_durable)
     }
 
     fn start_receivers(&mut self, planned: Vec<Planned<dyn Receiver>>) {
@@ -541,6 +563,7 @@ impl Graph {
 struct Destination {
     queues: Vec<channel::Sender<Delivery>>,
     queue: Queue,
+    is_durable: bool,
     counts: Arc<ExporterCounts>,
 }
 
@@ -552,6 +575,7 @@ impl Destination {
             overflow: self.queue.overflow,
             counts_requests: self.queue.counts_requests,
             abandoned: self.queue.abandoned,
+            is_durable: self.is_durable,
         }
     }
 }

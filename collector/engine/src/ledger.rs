@@ -1,7 +1,8 @@
 //! All counters of an engine, those of components that a reload has replaced included.
 
-use crate::account::{Account, PipelineAccount};
-use crate::counts::{PipelineCounts, ReceiverCounts, lock};
+use crate::account::{Account, PipelineAccount, RECOVERED};
+use crate::counts::{ExporterCounts, PipelineCounts, ReceiverCounts, Trouble, lock};
+use collector_pdata::Signal;
 use std::sync::{Arc, Mutex};
 
 /// Who counts, in the order in which it was first configured.
@@ -42,6 +43,27 @@ impl Ledger {
         });
         pipelines.push(counts);
         *past = merged(std::mem::take(past));
+    }
+
+    /// The counts of what an exporter finds on disk, which belongs to none of the pipelines of now.
+    pub(crate) fn recovered(&self, signal: Signal, exporter: &str, trouble: Arc<Trouble>) -> Arc<PipelineCounts> {
+        let signal = match signal {
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        };
+        let exporter = ExporterCounts {
+            id: exporter.to_owned(),
+            trouble,
+            ..ExporterCounts::default()
+        };
+        let counts = Arc::new(PipelineCounts {
+            id: format!("{signal}/{RECOVERED}"),
+            exporters: vec![Arc::new(exporter)],
+            ..PipelineCounts::default()
+        });
+        self.pipeline(counts.clone());
+        counts
     }
 
     pub(crate) fn snapshot(&self) -> Account {

@@ -28,6 +28,7 @@
 mod account;
 mod chain;
 mod channel;
+mod collected;
 mod component;
 mod counts;
 mod extension;
@@ -37,21 +38,28 @@ mod host;
 mod ledger;
 mod output;
 mod plan;
+mod receipt;
 mod run;
+mod shelf;
 mod tasks;
 mod workers;
 
-pub use account::{Account, ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount, Totals, reason};
+pub use account::{
+    Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason,
+};
 pub use channel::Limits;
+pub use collected::Collected;
 pub use component::{
     BoxError, BoxFuture, Components, Connector, ConnectorFactory, Ended, Exporter, ExporterFactory, Gate, Overflow,
     Placement, Processor, ProcessorFactory, ProcessorRecipe, Queue, Receiver, ReceiverFactory, Sink,
 };
 pub use counts::{LastError, ReceiverCounts, Source};
 pub use extension::{Extension, ExtensionFactory, TelemetryFactory};
-pub use fanout::{Claim, Delivery, ExporterInput, Health};
+pub use fanout::{Claim, Delivery, ExporterInput, Health, Waiting};
 pub use host::{Authenticator, Host, HostError, StorageRoot};
 pub use kit::drain::Draining;
 pub use output::{Output, Refusal};
 pub use plan::{Descriptors, Plan, StartError};
+pub use receipt::Kept;
 pub use run::{DRAIN_TIMEOUT, Engine, EngineError, EngineHandle};
+pub use shelf::{Recovery, Shelf};

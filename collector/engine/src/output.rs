@@ -4,6 +4,7 @@ use crate::account::reason;
 use crate::channel::{self, NoRoom, Weight};
 use crate::component::Gate;
 use crate::counts::{PipelineCounts, ReceiverCounts};
+use crate::receipt::{Kept, Receipt};
 use collector_pdata::{Payload, Signal};
 use std::fmt;
 use std::pin::pin;
@@ -34,6 +35,8 @@ pub(crate) struct Route {
     pub(crate) queue: channel::Sender<Entry>,
     pub(crate) counts: Arc<PipelineCounts>,
     pub(crate) gates: Arc<[Arc<dyn Gate>]>,
+    /// One of the pipeline's exporters keeps items over the end of the process.
+    pub(crate) is_durable: bool,
 }
 
 /// Why a payload was not taken. Its sender still has it, and may try again later.
@@ -72,6 +75,17 @@ impl Output {
 
     /// Hands a payload to every pipeline, or to none.
     pub fn try_send(&self, payload: Payload) -> Result<(), Refusal> {
+        self.offer(payload, None)
+    }
+
+    /// The same; the value tells when exporters with a queue on disk have it there.
+    pub fn try_send_kept(&self, payload: Payload) -> Result<Kept, Refusal> {
+        let mut kept = Kept::default();
+        self.offer(payload, Some(&mut kept))?;
+        Ok(kept)
+    }
+
+    fn offer(&self, payload: Payload, mut kept: Option<&mut Kept>) -> Result<(), Refusal> {
         let routes = self.routes();
         let of_signal = routes.iter().filter(|route| route.signal == payload.signal());
         let reserved: Result<Vec<_>, Refusal> = of_signal
@@ -81,7 +95,8 @@ impl Output {
         self.counts.received(&payload);
         for (route, taken) in reserved {
             // The entry that a closed queue gives back counts itself as dropped.
-            drop(route.queue.send_reserved(route.entry(payload.clone()), taken));
+            let receipt = kept.as_deref_mut().filter(|_| route.is_durable).map(Receipt::new);
+            drop(route.queue.send_reserved(route.entry(payload.clone(), receipt), taken));
         }
         Ok(())
     }
@@ -113,7 +128,7 @@ impl Output {
         self.counts.received(&payload);
         for route in self.routes().iter().filter(|route| route.signal == payload.signal()) {
             // The entry that a closed queue gives back counts itself as dropped.
-            drop(route.queue.send(route.entry(payload.clone())).await);
+            drop(route.queue.send(route.entry(payload.clone(), None)).await);
         }
     }
 
@@ -157,7 +172,7 @@ impl Route {
         })
     }
 
-    fn entry(&self, payload: Payload) -> Entry {
+    fn entry(&self, payload: Payload, receipt: Option<Receipt>) -> Entry {
         self.counts
             .received
             .fetch_add(payload.items() as u64, Ordering::Release);
@@ -167,6 +182,7 @@ impl Route {
                 counts: self.counts.clone(),
             },
             payload,
+            receipt,
         }
     }
 }
@@ -193,6 +209,7 @@ impl Wake for Unpark {
 pub(crate) struct Entry {
     payload: Payload,
     ticket: Ticket,
+    receipt: Option<Receipt>,
 }
 
 /// Counts the items of an entry that is let go of.
@@ -204,9 +221,9 @@ struct Ticket {
 
 impl Entry {
     /// The items pass into the pipeline's care.
-    pub(crate) fn take(mut self) -> Payload {
+    pub(crate) fn take(mut self) -> (Payload, Option<Receipt>) {
         self.ticket.items = 0;
-        self.payload
+        (self.payload, self.receipt)
     }
 }
 
@@ -259,6 +276,7 @@ mod tests {
             queue,
             counts: Arc::default(),
             gates: gates.into(),
+            is_durable: false,
         };
         (route, receiver)
     }

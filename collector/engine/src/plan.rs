@@ -4,7 +4,9 @@ use crate::component::{Components, Connector, Exporter, Factory, ProcessorRecipe
 use crate::extension::Extension;
 use crate::host::{Host, Offer};
 use crate::{BoxError, Engine, run};
-use collector_config::{Component, ComponentId, Config, Errors, Node, PipelineId, Reference, Section, Value, closest};
+use collector_config::{
+    Component, ComponentId, Config, ConfigError, Errors, Node, PipelineId, Reference, Section, Value, closest,
+};
 use collector_pdata::Signal;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -21,6 +23,7 @@ pub struct Plan {
     pub(crate) extensions: Vec<Planned<dyn Extension>>,
     pub(crate) telemetry: Option<Planned<dyn Extension>>,
     pub(crate) pipelines: Vec<PlannedPipeline>,
+    warnings: Vec<ConfigError>,
 }
 
 /// A component that is configured and not open yet.
@@ -95,6 +98,7 @@ impl Plan {
             extensions: Vec::new(),
             telemetry: telemetry(&config, components, root),
             pipelines: config.pipelines.iter().map(PlannedPipeline::new).collect(),
+            warnings: Vec::new(),
         };
         plan.configure_receivers(&config, components, &mut descriptors, &mut errors);
         plan.configure_processors(&config, components, &mut errors);
@@ -121,8 +125,15 @@ impl Plan {
         );
         plan.leave_out_unused(&config);
         plan.check_needs(&config, &mut errors);
+        plan.check_refusals(&config, &mut errors);
         check_signals(&config, components, &mut errors);
+        plan.warnings = errors.take_warnings();
         errors.unless_any(plan)
+    }
+
+    /// What the user should know although nothing is wrong.
+    pub fn warnings(&self) -> &[ConfigError] {
+        &self.warnings
     }
 
     /// Opens all components and runs them on so many workers. If one cannot be opened, nothing has run.
@@ -202,6 +213,26 @@ impl Plan {
         self.connectors.retain(|planned| exports(&planned.id));
         let is_named = |id: &ComponentId| config.service_extensions.iter().any(|reference| reference.id == *id);
         self.extensions.retain(|planned| is_named(&planned.id));
+    }
+
+    /// A processor may be configured for some signals only.
+    fn check_refusals(&self, config: &Config, errors: &mut Errors) {
+        for pipeline in &config.pipelines {
+            let signal = signal_of(pipeline);
+            for reference in &pipeline.processors {
+                let refuses = self
+                    .processors
+                    .get(&reference.id)
+                    .map(|planned| &planned.recipe.refuses);
+                let refusals = refuses.into_iter().flatten().filter(|(refused, _)| *refused == signal);
+                for (_, reason) in refusals {
+                    let path = format!("service::pipelines::{}", pipeline.id);
+                    let (id, name) = (&reference.id, pipeline.id.signal().name());
+                    let message = format!("\"{id}\" is not configured for {name}: {reason}");
+                    errors.add(path, &reference.position, message);
+                }
+            }
+        }
     }
 
     /// What an exporter needs of extensions must be started.

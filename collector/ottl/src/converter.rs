@@ -13,6 +13,9 @@ use std::borrow::Cow;
 /// The longest text that [`Converter::Concat`] gives, in bytes.
 const MAX_CONCAT: usize = 16 << 20;
 
+/// The most parts that [`Converter::Split`] gives; each takes many times the memory of its text.
+const MAX_PARTS: usize = 1 << 16;
+
 /// A call of a converter.
 #[derive(Debug, Clone)]
 pub(crate) enum Converter {
@@ -97,7 +100,7 @@ impl Converter {
             Converter::One(one, value) => (one.call)(value.evaluate(record)?),
             Converter::Split(target, delimiter) => {
                 let target = target.text(record, "Split")?;
-                Ok(split(&target, &delimiter.text(record, "Split")?))
+                split(&target, &delimiter.text(record, "Split")?)
             }
             Converter::Substring(target, start, length) => {
                 let (start, length) = (start.int(record, "Substring")?, length.int(record, "Substring")?);
@@ -165,14 +168,22 @@ fn concat<'a>(values: &'a Operand, delimiter: &'a Operand, record: &'a dyn Recor
     Ok(new_text(joined))
 }
 
-fn split<'a>(target: &str, delimiter: &str) -> ValueRef<'a> {
+fn split<'a>(target: &str, delimiter: &str) -> Evaluated<'a> {
     let text = |part: &str| collector_pdata::Value::Text(part.to_owned());
-    // Between the characters, not also before the first and after the last.
-    let parts = match delimiter {
-        "" => target.chars().map(|c| text(c.encode_utf8(&mut [0; 4]))).collect(),
-        _ => target.split(delimiter).map(text).collect(),
+    // One more than may be, so that it shows.
+    let parts: Vec<_> = match delimiter {
+        // Between the characters, not also before the first and after the last.
+        "" => {
+            let characters = target.chars().take(MAX_PARTS + 1);
+            characters.map(|c| text(c.encode_utf8(&mut [0; 4]))).collect()
+        }
+        _ => target.split(delimiter).take(MAX_PARTS + 1).map(text).collect(),
     };
-    ValueRef::List(Cow::Owned(parts))
+    let (what, why) = ("Split", "the text has more than 65536 parts");
+    match parts.len() > MAX_PARTS {
+        true => Err(EvalError::Argument { what, why }),
+        false => Ok(ValueRef::List(Cow::Owned(parts))),
+    }
 }
 
 /// Counted in bytes. A border within a character moves to the character's beginning.

@@ -4,9 +4,9 @@ use crate::converter::One;
 use crate::error::EvalError;
 use crate::operand::{Operand, mismatch};
 use crate::path::Path;
-use crate::pattern::Template;
+use crate::pattern::{Template, replace_all};
 use crate::record::Record;
-use crate::value::{Map, ValueRef, find, insert};
+use crate::value::{Indexed, Map, ValueRef};
 use collector_pdata::Value;
 use regex::Regex;
 use std::borrow::Cow;
@@ -140,7 +140,7 @@ impl Editor {
                 side,
                 what,
                 with,
-            } => replace_all(record, target, *side, what, with),
+            } => replace_in_map(record, target, *side, what, with),
         }
     }
 }
@@ -161,15 +161,12 @@ fn change(
 }
 
 fn retain(record: &mut dyn Record, target: &Path, keep: impl Fn(&str) -> bool) -> Done {
-    change(
-        record,
-        target,
-        |key, _| !keep(key),
-        |map| {
-            map.retain(|(key, _)| keep(key));
-            Ok(())
-        },
-    )
+    let mut any = false;
+    record.each(target, &mut |key, _| {
+        any = !keep(key);
+        !any
+    })?;
+    if any { record.retain(target, &keep) } else { Ok(()) }
 }
 
 fn texts(list: &Operand, record: &dyn Record, what: &'static str) -> Result<Vec<String>, EvalError> {
@@ -208,15 +205,15 @@ fn merge(record: &mut dyn Record, target: &Path, source: &Operand, strategy: Str
         ValueRef::Map(source) => source.into_owned(),
         other => return Err(mismatch("merge_maps", "a map as its source", &other)),
     };
-    let map = record.map_mut(target)?;
+    let mut map = Indexed::new(record.map_mut(target)?);
     for (key, value) in source {
         let wanted = match strategy {
             Strategy::Upsert => true,
-            Strategy::Insert => find(map, &key).is_none(),
-            Strategy::Update => find(map, &key).is_some(),
+            Strategy::Insert => map.position(&key).is_none(),
+            Strategy::Update => map.position(&key).is_some(),
         };
         if wanted {
-            insert(map, &key, value);
+            map.insert(key, value);
         }
     }
     Ok(())
@@ -282,7 +279,7 @@ fn replace(record: &mut dyn Record, target: &Path, what: &Matched, with: &Replac
     }
 }
 
-fn replace_all(record: &mut dyn Record, target: &Path, side: Side, what: &Matched, with: &Replacement) -> Done {
+fn replace_in_map(record: &mut dyn Record, target: &Path, side: Side, what: &Matched, with: &Replacement) -> Done {
     let with = with.ready(record)?;
     let touched = |key: &str, value: &ValueRef<'_>| match (side, value) {
         (Side::Key, _) => what.is_in(key),
@@ -309,9 +306,10 @@ fn replace_values(map: &mut Map, what: &Matched, with: &Ready<'_>) -> Done {
 /// Of two entries that come to have one key, the later one's value stays.
 fn replace_keys(map: &mut Map, what: &Matched, with: &Ready<'_>) -> Done {
     let mut renamed = Map::with_capacity(map.len());
+    let mut indexed = Indexed::new(&mut renamed);
     for (key, value) in std::mem::take(map) {
         let key = what.replace(&key, with)?.unwrap_or(key);
-        insert(&mut renamed, &key, value);
+        indexed.insert(key, value);
     }
     *map = renamed;
     Ok(())
@@ -375,23 +373,16 @@ impl Matched {
         }
         match self {
             Matched::Whole(_) => with.through_function(with.text.clone().into_owned()).map(Some),
-            Matched::Parts(pattern) if with.function.is_none() => Ok(Some(with.template.replace_all(pattern, text))),
-            Matched::Parts(pattern) => each_through_function(pattern, text, with).map(Some),
+            Matched::Parts(pattern) => replace_all(pattern, text, |groups, out| match with.function {
+                None => with.template.expand(groups, out),
+                Some(_) => {
+                    let mut expanded = String::new();
+                    with.template.expand(groups, &mut expanded)?;
+                    out.push_str(&with.through_function(expanded)?);
+                    Ok(())
+                }
+            })
+            .map(Some),
         }
     }
-}
-
-/// As upstream, each match's text is replaced wherever it stands.
-fn each_through_function(pattern: &Regex, text: &str, with: &Ready<'_>) -> Result<String, EvalError> {
-    let mut out = text.to_owned();
-    for groups in pattern.captures_iter(text) {
-        let mut expanded = String::new();
-        with.template.expand(&groups, &mut expanded);
-        let result = with.through_function(expanded)?;
-        let found = groups.get_match().as_str();
-        if !found.is_empty() {
-            out = out.replace(found, &result);
-        }
-    }
-    Ok(out)
 }

@@ -3,7 +3,7 @@
 //!
 //! A text becomes a tree ([`parse_condition`], [`parse_statement`]), and the tree a checked program ([`Condition`],
 //! [`Statement`]), in which paths are fields, patterns are compiled and all names are known. A program is evaluated on a
-//! [`Record`]. This crate knows no encoding and no configuration.
+//! [`Record`]; [`otlp`] makes one of encoded messages. This crate knows no configuration.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod error;
 mod functions;
 mod lex;
 mod operand;
+pub mod otlp;
 mod parse;
 mod path;
 mod pattern;
@@ -29,6 +30,7 @@ pub use error::{CompileError, CompileErrors, EvalError};
 pub use lex::MAX_LENGTH;
 pub use parse::{MAX_DEPTH, parse_condition, parse_statement};
 pub use path::{Context, Field, Path, PathEntry, Shape};
+pub use pattern::regex as go_regex;
 pub use program::{Condition, Statement, Text, infer_context};
 pub use record::Record;
 pub use value::ValueRef;

@@ -4,13 +4,19 @@
 //! is rewritten here to mean what it means in Go: `\d`, `\w`, `\s` and `\b` are ASCII, `{` that opens no repetition, `[` and
 //! `&` in a class stand for themselves, and `\Q...\E` quotes.
 
+use crate::error::EvalError;
 use regex::{Regex, RegexBuilder};
 
 /// The most memory that one compiled pattern may take, in bytes.
 const MAX_COMPILED: usize = 2 << 20;
 
+/// The longest text that replacing gives, in bytes: a few hostile bytes could otherwise be asked to become terabytes.
+const MAX_REPLACED: usize = 16 << 20;
+
 /// Compiles a pattern in Go's syntax.
 pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
+/// Compiles a pattern in Go's syntax; the error says what is wrong with it.
+pub fn regex(pattern: &str) -> Result<Regex, String> {
     compile(&from_go(pattern))
 }
 
@@ -224,28 +230,43 @@ impl Template {
     }
 
     /// Appends the text with the groups of a match in place.
-    pub(crate) fn expand(&self, groups: &regex::Captures<'_>, out: &mut String) {
+    pub(crate) fn expand(&self, groups: &regex::Captures<'_>, out: &mut String) -> Result<(), EvalError> {
         for part in &self.0 {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Index(index) => out.push_str(groups.get(*index).map_or("", |group| group.as_str())),
-                Part::Name(name) => out.push_str(groups.name(name).map_or("", |group| group.as_str())),
-            }
+            out.push_str(match part {
+                Part::Text(text) => text,
+                Part::Index(index) => groups.get(*index).map_or("", |group| group.as_str()),
+                Part::Name(name) => groups.name(name).map_or("", |group| group.as_str()),
+            });
+            bounded(out)?;
         }
+        Ok(())
     }
+}
 
-    /// `text` with every match of `pattern` replaced.
-    pub(crate) fn replace_all(&self, pattern: &Regex, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut end = 0;
-        for groups in pattern.captures_iter(text) {
-            let found = groups.get_match();
-            out.push_str(&text[end..found.start()]);
-            self.expand(&groups, &mut out);
-            end = found.end();
-        }
-        out.push_str(&text[end..]);
-        out
+/// `text` with every match of `pattern` replaced by what `replace` appends for it.
+pub(crate) fn replace_all(
+    pattern: &Regex,
+    text: &str,
+    mut replace: impl FnMut(&regex::Captures<'_>, &mut String) -> Result<(), EvalError>,
+) -> Result<String, EvalError> {
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for groups in pattern.captures_iter(text) {
+        let found = groups.get_match();
+        out.push_str(&text[end..found.start()]);
+        replace(&groups, &mut out)?;
+        bounded(&out)?;
+        end = found.end();
+    }
+    out.push_str(&text[end..]);
+    Ok(out)
+}
+
+fn bounded(out: &str) -> Result<(), EvalError> {
+    let (what, why) = ("a replacement", "the text grows beyond 16 MiB");
+    match out.len() > MAX_REPLACED {
+        true => Err(EvalError::Argument { what, why }),
+        false => Ok(()),
     }
 }
 

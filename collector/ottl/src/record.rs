@@ -21,6 +21,12 @@ pub trait Record {
     /// The map at `path`, to be changed. An error if what is there is no map.
     fn map_mut(&mut self, path: &Path) -> Result<&mut Map, EvalError>;
 
+    /// Removes the keys of the map at `path` that are not to be kept. An error if what is there is no map.
+    fn retain(&mut self, path: &Path, keep: &dyn Fn(&str) -> bool) -> Result<(), EvalError> {
+        self.map_mut(path)?.retain(|(key, _)| keep(key));
+        Ok(())
+    }
+
     /// Shows each entry of the map at `path` to `visit` until that is content and gives `false`. An error if what is there
     /// is no map. A record that holds its maps encoded shows them without building one.
     fn each(&self, path: &Path, visit: &mut dyn FnMut(&str, &ValueRef<'_>) -> bool) -> Result<(), EvalError> {

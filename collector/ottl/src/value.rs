@@ -5,6 +5,7 @@ use crate::error::EvalError;
 use collector_pdata::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// The farthest that an assignment to an index may lengthen a list.
 const MAX_GROWN_LIST: usize = 1024;
@@ -117,9 +118,54 @@ pub fn find<'a>(entries: &'a [(String, Value)], key: &str) -> Option<&'a Value> 
     entry.map(|(_, value)| value)
 }
 
-/// Puts `value` under `key`, in place of what was there.
-pub fn insert(entries: &mut Map, key: &str, value: Value) {
-    *slot(entries, key) = value;
+/// From so many entries on, a map is given an index where many of its keys are looked up.
+const FEW: usize = 32;
+
+/// A map whose keys are looked up many times: small ones are looked through, the others, which a hostile message may have
+/// a million entries in, have an index.
+pub(crate) struct Indexed<'a> {
+    entries: &'a mut Map,
+    index: HashMap<String, usize>,
+}
+
+impl<'a> Indexed<'a> {
+    pub(crate) fn new(entries: &'a mut Map) -> Self {
+        let index = HashMap::new();
+        let mut indexed = Indexed { entries, index };
+        indexed.take_into_index();
+        indexed
+    }
+
+    /// Takes all entries into the index, once there are enough.
+    fn take_into_index(&mut self) {
+        if self.entries.len() > FEW {
+            for (at, (key, _)) in self.entries.iter().enumerate().rev() {
+                self.index.insert(key.clone(), at);
+            }
+        }
+    }
+
+    pub(crate) fn position(&self, key: &str) -> Option<usize> {
+        match self.index.is_empty() {
+            true => self.entries.iter().position(|(name, _)| name == key),
+            false => self.index.get(key).copied(),
+        }
+    }
+
+    /// Puts `value` under `key`, in place of what was there.
+    pub(crate) fn insert(&mut self, key: String, value: Value) {
+        match self.position(&key) {
+            Some(at) => self.entries[at].1 = value,
+            None if self.index.is_empty() => {
+                self.entries.push((key, value));
+                self.take_into_index();
+            }
+            None => {
+                self.index.insert(key.clone(), self.entries.len());
+                self.entries.push((key, value));
+            }
+        }
+    }
 }
 
 /// Where the value under `key` is, or, if there was none, now can be.
@@ -255,9 +301,15 @@ fn lists_equal(a: &[Value], b: &[Value]) -> bool {
 
 /// The order of entries is no part of a map's value.
 fn maps_equal(a: &[(String, Value)], b: &[(String, Value)]) -> bool {
-    a.len() == b.len()
-        && a.iter()
-            .all(|(key, value)| find(b, key).is_some_and(|other| values_equal(value, other)))
+    if a.len() != b.len() {
+        return false;
+    }
+    let same = |value: &Value, other: Option<&Value>| other.is_some_and(|other| values_equal(value, other));
+    if a.len() <= FEW {
+        return a.iter().all(|(key, value)| same(value, find(b, key)));
+    }
+    let b: HashMap<&str, &Value> = b.iter().map(|(key, value)| (key.as_str(), value)).collect();
+    a.iter().all(|(key, value)| same(value, b.get(key.as_str()).copied()))
 }
 
 fn values_equal(a: &Value, b: &Value) -> bool {

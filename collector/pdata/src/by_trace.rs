@@ -4,7 +4,8 @@
 //! A [`Segment`] has the encoded spans that one request had of one trace, resource and scope, in a buffer of just their
 //! length. Resource and scope are an [`Origin`], of which there is one for all segments that have the same.
 
-use crate::proto::{Malformed, field_len, put_bytes_key};
+use crate::edit::Change;
+use crate::proto::{Malformed, field_len, put_bytes, put_bytes_key};
 use crate::scan::{Scan, last_bytes, messages, put_all_but};
 use crate::traces::{Resource, Scope, Span};
 use crate::view::id;
@@ -174,6 +175,28 @@ impl Segment {
         messages(&self.spans, 2)
     }
 
+    /// The same spans, each as `edit` says of it when it is shown it encoded; `out` takes another one.
+    pub fn edited(
+        &self,
+        mut edit: impl FnMut(&[u8], &mut Vec<u8>) -> Result<Change, Malformed>,
+    ) -> Result<Segment, Malformed> {
+        let mut spans = Vec::with_capacity(self.spans.len() + 64);
+        let mut other = Vec::new();
+        for span in self.encoded() {
+            let span = span?;
+            other.clear();
+            match edit(span, &mut other)? {
+                Change::Keep => put_bytes(&mut spans, 2, span),
+                Change::Replace => put_bytes(&mut spans, 2, &other),
+                Change::Drop => {}
+            }
+        }
+        Ok(Segment {
+            origin: self.origin.clone(),
+            spans: spans.into_boxed_slice(),
+        })
+    }
+
     /// How many bytes the encoded spans take, with their keys and lengths.
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -204,6 +227,8 @@ pub struct Grouper {
     known: HashSet<Known>,
     /// Origins that were found when those without segments were last forgotten.
     alive: usize,
+    /// What the known origins take.
+    bytes: usize,
     origins: Vec<Arc<Origin>>,
     places: Vec<Place>,
     key: Vec<u8>,
@@ -216,11 +241,13 @@ impl Grouper {
         places(request, &mut self.places)?;
         self.origins.clear();
         each_scope(request, |scope| {
-            let origin = intern(&mut self.known, &mut self.key, request, scope)?;
+            let origin = intern(&mut self.known, &mut self.bytes, &mut self.key, request, scope)?;
             self.origins.push(origin);
             Ok(())
         })?;
-        self.places.sort_by_key(|place| (place.trace_id, place.scope));
+        // As numbers, ids are compared in registers; which of two comes first does not matter.
+        self.places
+            .sort_by_key(|place| (u128::from_ne_bytes(place.trace_id), place.scope));
         let same = |one: &Place, other: &Place| one.trace_id == other.trace_id && one.scope == other.scope;
         let taken = self
             .places
@@ -228,27 +255,30 @@ impl Grouper {
             .map(|group| take(request, group, &self.origins));
         let taken = taken.collect();
         self.origins.clear();
-        self.forget();
+        const FEW: usize = 64;
+        if self.known.len() > FEW.max(2 * self.alive) {
+            self.forget();
+        }
         Ok(taken)
     }
 
-    /// How many bytes the known origins take.
+    /// How many bytes the known origins take. Those without segments are among them until they are forgotten, which is
+    /// each time that there are twice as many origins as were alive the last time.
     pub fn bytes(&self) -> usize {
-        self.known.iter().map(|known| known.0.bytes.len()).sum()
+        self.bytes
     }
 
-    /// Forgets origins without segments, each time that there are twice as many as were alive the last time.
-    fn forget(&mut self) {
-        const FEW: usize = 64;
-        if self.known.len() > FEW.max(2 * self.alive) {
-            self.known.retain(|known| Arc::strong_count(&known.0) > 1);
-            self.alive = self.known.len();
-        }
+    /// Forgets the origins without segments now.
+    pub fn forget(&mut self) {
+        self.known.retain(|known| Arc::strong_count(&known.0) > 1);
+        self.alive = self.known.len();
+        self.bytes = self.known.iter().map(|known| known.0.bytes.len()).sum();
     }
 }
 
 fn intern(
     known: &mut HashSet<Known>,
+    bytes: &mut usize,
     key: &mut Vec<u8>,
     request: &[u8],
     scope: &ScopeSpans,
@@ -265,6 +295,7 @@ fn intern(
         bytes: key.as_slice().into(),
         resource,
     });
+    *bytes += origin.bytes.len();
     known.insert(Known(origin.clone()));
     Ok(origin)
 }

@@ -8,7 +8,7 @@
 
 mod output;
 
-use crate::proto::Malformed;
+use crate::proto::{Malformed, put_bytes};
 use crate::scan::{At, Scan, messages};
 use crate::{ItemKind, Signal, count};
 use bytes::Bytes;
@@ -292,4 +292,27 @@ fn merged(message: &[u8], number: u32) -> Result<Cow<'_, [u8]>, Malformed> {
         }
     }
     Ok(found)
+}
+
+/// Appends `message` with `bytes` as the only value of its singular field `number`: in place of the first one, or last.
+/// All other fields stay, in their order.
+pub fn put_with(out: &mut Vec<u8>, message: &[u8], number: u32, bytes: &[u8]) -> Result<(), Malformed> {
+    let mut is_put = false;
+    let mut copied = 0;
+    let mut scan = Scan::new(message);
+    while let Some(at) = scan.next()? {
+        if at.number == number {
+            out.extend_from_slice(&message[copied..at.start]);
+            copied = at.end;
+            if !is_put {
+                put_bytes(out, number, bytes);
+                is_put = true;
+            }
+        }
+    }
+    out.extend_from_slice(&message[copied..]);
+    if !is_put {
+        put_bytes(out, number, bytes);
+    }
+    Ok(())
 }

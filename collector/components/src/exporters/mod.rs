@@ -1,5 +1,6 @@
 //! Where items go.
 
+pub(crate) mod calendar;
 pub mod delivery;
 pub mod file;
 pub mod nop;

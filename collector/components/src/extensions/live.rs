@@ -173,6 +173,7 @@ fn one_exporter(pipeline: &str, exporter: &ExporterAccount, look: &mut Look<'_>)
         "exported_per_second": look.rate(key("items"), exporter.exported),
         "exported_bytes": exporter.exported_bytes,
         "exported_bytes_per_second": look.rate(key("bytes"), exporter.exported_bytes),
+        "stored": exporter.stored,
         "held": exporter.held,
         "held_bytes": exporter.held_bytes,
         "dropped": reasons(&exporter.dropped),

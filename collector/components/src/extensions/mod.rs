@@ -2,5 +2,6 @@
 
 pub mod basicauth;
 pub mod bearertokenauth;
+pub mod file_storage;
 pub mod health_check;
 pub mod live;

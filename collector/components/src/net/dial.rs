@@ -13,6 +13,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// How long one connection may take, whatever the request's own timeout is. gRPC's clients have the same.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long one may take where there is another address to try: a request has seconds for all of them, and an address
+/// that swallows packets (IPv6 where it is not routed) must leave some to the next.
+const ONE_OF_SEVERAL: Duration = Duration::from_secs(2);
 /// How long the kernel keeps sending what the peer does not acknowledge. A connection whose peer has vanished ends so,
 /// where it would otherwise swallow requests for a quarter of an hour.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
@@ -88,11 +91,13 @@ impl Dialer {
     /// Connects to the first of `addresses` that answers; the error is that of the last.
     pub async fn connect(&self, addresses: &[Address]) -> io::Result<Connection> {
         let mut last = io::Error::other("there is no address");
-        for address in addresses {
-            match tokio::time::timeout(CONNECT_TIMEOUT, self.connect_to(address)).await {
+        for (index, address) in addresses.iter().enumerate() {
+            let is_last = index + 1 == addresses.len();
+            let timeout = if is_last { CONNECT_TIMEOUT } else { ONE_OF_SEVERAL };
+            match tokio::time::timeout(timeout, self.connect_to(address)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => last = error,
-                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no connection within 20s"),
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {timeout:?}")),
             }
         }
         Err(last)

@@ -167,7 +167,7 @@ fn resident() -> Option<u64> {
 }
 
 /// The memory that this process may use: its control group's limit, or what the machine has.
-fn usable_memory() -> u64 {
+pub(super) fn usable_memory() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
     let limits = [
         "/sys/fs/cgroup/memory.max",

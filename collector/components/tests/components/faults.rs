@@ -253,6 +253,25 @@ fn relay(near: std::net::TcpStream, far: std::net::TcpStream) {
 }
 
 #[test]
+fn a_request_waits_for_a_destination_that_is_not_there_yet_if_it_is_told_to() {
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = unused.local_addr().unwrap();
+    drop(unused);
+    // Without the wait there would be one attempt, and no other.
+    let more = "wait_for_ready: true, timeout: 30s, retry_on_failure: {enabled: false}";
+    let settings = format!("endpoint: 'http://{address}', compression: none, {more}");
+    let engine = start("spans: 5", "otlp", &settings);
+    wait_for(&engine, "all have come", |otlp| otlp.received == 5);
+    let server = StandIn::start([]);
+    let listener = TcpListener::bind(address).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    relay(stream, std::net::TcpStream::connect(server.address).unwrap());
+    wait_for(&engine, "all is exported", |otlp| otlp.exported == 5);
+    assert!(finish(engine).dropped.is_empty());
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
 fn an_exporter_without_the_extension_that_it_names_is_found_before_the_start() {
     for exporter in ["otlp", "otlphttp"] {
         let error = errors(exporter, "endpoint: 'http://h:1', auth: {authenticator: basicauth/a}");

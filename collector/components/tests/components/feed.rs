@@ -9,33 +9,100 @@ use collector_engine::{
 };
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{Payload, Signal};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use prost::Message;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// Gives so many payloads of so many spans each, then stays until the drain.
+/// Gives so many payloads of so many spans each (or data points, or log records), then stays until the drain.
 struct Feed {
     payloads: u64,
     spans: u64,
+    signal: Signal,
 }
 
 fn configure(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Receiver> {
+    let signals = [
+        ("traces", Signal::Traces),
+        ("metrics", Signal::Metrics),
+        ("logs", Signal::Logs),
+    ];
     Box::new(Feed {
         payloads: section.count("payloads", 1),
         spans: section.count("spans", 1),
+        signal: section.choice("signal", &signals).unwrap_or(Signal::Traces),
     })
 }
 
 impl Receiver for Feed {
     fn run(&mut self, output: Output, mut draining: Draining) -> BoxFuture<Ended> {
-        let (payloads, spans) = (self.payloads, self.spans);
+        let (payloads, spans, signal) = (self.payloads, self.spans, self.signal);
         Box::pin(async move {
             for index in 0..payloads {
-                output.send(payload(index, spans)).await;
+                let payload = match signal {
+                    Signal::Traces => payload(index, spans),
+                    Signal::Metrics => metrics(spans),
+                    Signal::Logs => logs(spans),
+                };
+                output.send(payload).await;
             }
             draining.begun().await;
             Ok(())
         })
     }
+}
+
+fn metrics(points: u64) -> Payload {
+    let gauge = Gauge {
+        data_points: (0..points)
+            .map(|index| NumberDataPoint {
+                time_unix_nano: index,
+                value: Some(number_data_point::Value::AsInt(7)),
+                ..NumberDataPoint::default()
+            })
+            .collect(),
+    };
+    let metric = Metric {
+        name: "stock".to_owned(),
+        data: Some(metric::Data::Gauge(gauge)),
+        ..Metric::default()
+    };
+    let scope_metrics = ScopeMetrics {
+        metrics: vec![metric],
+        ..ScopeMetrics::default()
+    };
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![scope_metrics],
+            ..ResourceMetrics::default()
+        }],
+    };
+    Payload::new(Signal::Metrics, request.encode_to_vec().into(), points as usize)
+}
+
+fn logs(records: u64) -> Payload {
+    let scope_logs = ScopeLogs {
+        log_records: (0..records)
+            .map(|index| LogRecord {
+                time_unix_nano: index,
+                severity_text: "INFO".to_owned(),
+                ..LogRecord::default()
+            })
+            .collect(),
+        ..ScopeLogs::default()
+    };
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![scope_logs],
+            ..ResourceLogs::default()
+        }],
+    };
+    Payload::new(Signal::Logs, request.encode_to_vec().into(), records as usize)
 }
 
 /// Spans of the service `shop` in one trace; the first is the root.
@@ -64,7 +131,7 @@ pub fn payload(trace: u64, spans: u64) -> Payload {
 const FED: Components = Components {
     receivers: &[ReceiverFactory {
         kind: "feed",
-        signals: &[Signal::Traces],
+        signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
         configure,
     }],
     telemetry: None,

@@ -5,11 +5,17 @@
 mod faults;
 mod feed;
 mod files;
+mod filter;
+mod given;
 mod grpc;
 mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod samples;
+mod processors;
 mod secured;
+mod signals;
 mod standin;
 mod terminal;
+mod transform;

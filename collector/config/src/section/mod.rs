@@ -72,6 +72,12 @@ impl<'a, 'e> Section<'a, 'e> {
         self.errors.add(path, &position, message);
     }
 
+    /// Notes that something is wrong with an element of the list under `key`.
+    pub fn error_in_list(&mut self, key: &str, index: usize, element: &Node, message: impl Into<String>) {
+        let path = format!("{}::{index}", self.child(key));
+        self.errors.add(path, &element.position, message);
+    }
+
     /// Notes what the reader should know about the value of `key`, although nothing is wrong with it.
     pub fn warn(&mut self, key: &str, message: impl Into<String>) {
         let (path, position) = (self.child(key), self.position_of(key).clone());

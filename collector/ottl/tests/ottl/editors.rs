@@ -259,3 +259,20 @@ fn append_makes_a_list_of_what_is_there() {
         list(&["a", "b"])
     );
 }
+
+#[test]
+fn a_replacement_does_not_grow_without_bound() {
+    let mut record = span();
+    let long = "a".repeat(1 << 20);
+    let attributes = map(&[("k", text(&long)), ("r", text(&"$0".repeat(100)))]);
+    record.fields.insert((Context::Span, Field::Attributes), attributes);
+    for text in [
+        "replace_pattern(attributes[\"k\"], \".+\", attributes[\"r\"])",
+        "replace_pattern(attributes[\"k\"], \"a\", attributes[\"r\"])",
+        "replace_pattern(attributes[\"k\"], \"a\", attributes[\"r\"], String)",
+        "set(attributes[\"k\"], Split(attributes[\"k\"], \"\"))",
+    ] {
+        let statement = Statement::compile(Context::Span, text).unwrap();
+        assert!(statement.run(&mut record).is_err(), "{text}");
+    }
+}

@@ -14,101 +14,106 @@ fn condition_errors(text: &str) -> String {
     }
 }
 
+/// Statements on a span, and what is wrong with them.
+const WRONG: &[(&str, &str)] = &[
+    (
+        "sett(name, \"a\")",
+        "column 1: there is no editor `sett`; did you mean `set`?",
+    ),
+    (
+        "set(nam, \"a\")",
+        "column 5: the context span has no path `nam`; did you mean `name`?",
+    ),
+    (
+        "set(name, Conct([], \"\"))",
+        "column 11: there is no converter `Conct`; did you mean `Concat`?",
+    ),
+    (
+        "set(kind, SPAN_KIND_SEVER)",
+        "column 11: there is no enum symbol `SPAN_KIND_SEVER`; did you mean `SPAN_KIND_SERVER`?",
+    ),
+    ("set(name, 1)", "column 11: set takes text here, not int"),
+    ("set(\"name\", 1)", "column 5: set needs a path here"),
+    ("set(name)", "column 1: set needs the argument `value`"),
+    ("set(name, \"a\", \"b\")", "column 16: set: takes 2 arguments at most"),
+    (
+        "set(name, valeu = \"a\")",
+        "column 19: set: there is no argument `valeu`; did you mean `value`?",
+    ),
+    (
+        "set(name = \"a\", name)",
+        "column 12: set: there is no argument `name`; column 17: set: after an argument with a name, all have one",
+    ),
+    (
+        "set(target = name, target = name)",
+        "column 29: `target` is given twice",
+    ),
+    (
+        "set(metric.name, \"a\")",
+        "column 5: `metric` cannot be reached from the context span",
+    ),
+    (
+        "delete_key(name, \"a\")",
+        "column 12: delete_key needs a path to a map here, not to text",
+    ),
+    (
+        "truncate_all(attributes, -1)",
+        "column 26: truncate_all needs a whole number of at least 0 here",
+    ),
+    (
+        "limit(attributes, 1, [\"a\", \"b\"])",
+        "column 1: limit: 2 priority keys are more than the limit of 1",
+    ),
+    (
+        "merge_maps(attributes, {}, \"replace\")",
+        "column 28: merge_maps knows insert, update, upsert here, not \"replace\"",
+    ),
+    (
+        "replace_pattern(name, \"(\", \"\")",
+        "column 23: this is no regular expression: unclosed group",
+    ),
+    (
+        "replace_pattern(name, \"a\", \"b\", SHA255)",
+        "column 33: there is no converter `SHA255` from a text to a text; did you mean `SHA256`?",
+    ),
+    (
+        "set(attributes[0], 1)",
+        "column 5: the first key of `attributes` is a text in quotes",
+    ),
+    ("set(name[\"a\"], 1)", "column 5: `name` does not take these keys"),
+    (
+        "Set(name, 1)",
+        "column 1: `Set` is a converter; a statement begins with an editor, such as `set`",
+    ),
+    ("set(name, lower(name))", {
+        "column 11: `lower` is written as an editor; within an expression there are only converters, which begin \
+             with a capital"
+    }),
+    (
+        "set(name, \"a\") when true",
+        "column 16: an operator or the end is expected here, not `when`",
+    ),
+    ("set(name, \"a)", "column 11: this text has no closing quote"),
+    (
+        "set(name, \"\\d\")",
+        "column 11: \\d is no escape; a backslash itself is written \\\\",
+    ),
+    (
+        "set(name, 0xabc)",
+        "column 11: 0xabc needs an even number of hexadecimal digits, and at least two",
+    ),
+    (
+        "set(name, 99999999999999999999)",
+        "column 11: 99999999999999999999 is beyond 64 bits",
+    ),
+    ("set(name, \u{20ac})", "column 11: `\u{20ac}` has no meaning here"),
+    ("", "column 1: the name of an editor is expected here, not the end"),
+];
+
 #[test]
 fn errors_say_where_and_name_the_closest_word() {
-    let cases = [
-        (
-            "sett(name, \"a\")",
-            "column 1: there is no editor `sett`; did you mean `set`?",
-        ),
-        (
-            "set(nam, \"a\")",
-            "column 5: the context span has no path `nam`; did you mean `name`?",
-        ),
-        (
-            "set(name, Conct([], \"\"))",
-            "column 11: there is no converter `Conct`; did you mean `Concat`?",
-        ),
-        ("set(kind, SPAN_KIND_SEVER)", {
-            "column 11: there is no enum symbol `SPAN_KIND_SEVER`; did you mean `SPAN_KIND_SERVER`?"
-        }),
-        ("set(name, 1)", "column 11: set takes text here, not int"),
-        ("set(\"name\", 1)", "column 5: set needs a path here"),
-        ("set(name)", "column 1: set needs the argument `value`"),
-        ("set(name, \"a\", \"b\")", "column 16: set: takes 2 arguments at most"),
-        (
-            "set(name, valeu = \"a\")",
-            "column 19: set: there is no argument `valeu`; did you mean `value`?",
-        ),
-        (
-            "set(name = \"a\", name)",
-            "column 12: set: there is no argument `name`; column 17: set: after an argument with a name, all have one",
-        ),
-        (
-            "set(target = name, target = name)",
-            "column 29: `target` is given twice",
-        ),
-        (
-            "set(metric.name, \"a\")",
-            "column 5: `metric` cannot be reached from the context span",
-        ),
-        (
-            "delete_key(name, \"a\")",
-            "column 12: delete_key needs a path to a map here, not to text",
-        ),
-        (
-            "truncate_all(attributes, -1)",
-            "column 26: truncate_all needs a whole number of at least 0 here",
-        ),
-        (
-            "limit(attributes, 1, [\"a\", \"b\"])",
-            "column 1: limit: 2 priority keys are more than the limit of 1",
-        ),
-        ("merge_maps(attributes, {}, \"replace\")", {
-            "column 28: merge_maps knows insert, update, upsert here, not \"replace\""
-        }),
-        (
-            "replace_pattern(name, \"(\", \"\")",
-            "column 23: this is no regular expression: unclosed group",
-        ),
-        ("replace_pattern(name, \"a\", \"b\", SHA255)", {
-            "column 33: there is no converter `SHA255` from a text to a text; did you mean `SHA256`?"
-        }),
-        (
-            "set(attributes[0], 1)",
-            "column 5: the first key of `attributes` is a text in quotes",
-        ),
-        ("set(name[\"a\"], 1)", "column 5: `name` does not take these keys"),
-        (
-            "Set(name, 1)",
-            "column 1: `Set` is a converter; a statement begins with an editor, such as `set`",
-        ),
-        ("set(name, lower(name))", {
-            "column 11: `lower` is written as an editor; within an expression there are only converters, which begin \
-             with a capital"
-        }),
-        (
-            "set(name, \"a\") when true",
-            "column 16: an operator or the end is expected here, not `when`",
-        ),
-        ("set(name, \"a)", "column 11: this text has no closing quote"),
-        (
-            "set(name, \"\\d\")",
-            "column 11: \\d is no escape; a backslash itself is written \\\\",
-        ),
-        (
-            "set(name, 0xabc)",
-            "column 11: 0xabc needs an even number of hexadecimal digits, and at least two",
-        ),
-        (
-            "set(name, 99999999999999999999)",
-            "column 11: 99999999999999999999 is beyond 64 bits",
-        ),
-        ("set(name, \u{20ac})", "column 11: `\u{20ac}` has no meaning here"),
-        ("", "column 1: the name of an editor is expected here, not the end"),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(statement_errors(Context::Span, text), expected, "{text}");
+    for (text, expected) in WRONG {
+        assert_eq!(statement_errors(Context::Span, text), *expected, "{text}");
     }
 }
 

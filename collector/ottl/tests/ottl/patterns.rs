@@ -61,8 +61,7 @@ fn globs_cover_whole_texts() {
         ("a\\\\*b", "a*b"),
         ("*end", "line\nend"),
     ] {
-        let value = value.replace('\n', "\n");
-        assert!(covered(glob, &value), "{glob} {value}");
+        assert!(covered(glob, value), "{glob} {value}");
     }
     for (glob, value) in [
         ("/user/*", "x/user/1"),

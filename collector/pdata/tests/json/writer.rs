@@ -125,24 +125,21 @@ fn numbers_are_taken_packed_and_one_by_one() {
 }
 
 #[test]
-fn what_was_encoded_in_parts_is_put_together() {
-    let value = |value: &[u8]| field(5, value);
-    let text = |text: &[u8]| field(1, text);
-    let body = |parts: &[Vec<u8>]| record(&parts.iter().map(|part| field(5, part)).collect::<Vec<_>>().concat());
-    let array = |values| format!("{{\"timeUnixNano\":\"0\",\"body\":{{\"arrayValue\":{{\"values\":[{values}]}}}}}}");
-    let one = value(&field(1, &text(b"1")));
-    let two = value(&field(1, &text(b"2")));
-    let (first, second) = ("{\"stringValue\":\"1\"}", "{\"stringValue\":\"2\"}");
+fn of_several_values_the_last_counts() {
+    let text = |text: &[u8]| field(5, &field(1, text));
+    let body = |encoded: &[Vec<u8>]| record(&encoded.concat());
+    let expected = |body| Ok(format!("{{\"timeUnixNano\":\"0\",\"body\":{body}}}"));
+    assert_eq!(body(&[text(b"1"), text(b"2")]), expected("{\"stringValue\":\"2\"}"));
+    // Of a group too, of which no two can be there.
+    let both = |first: &[u8], second: &[u8]| field(5, &[first, second].concat());
     assert_eq!(
-        body(&[[&one[..], &two].concat()]),
-        Ok(array(format!("{first},{second}")))
+        body(&[both(&field(1, b"x"), b"\x10\x01")]),
+        expected("{\"boolValue\":true}")
     );
     assert_eq!(
-        body(&[one.clone(), two.clone()]),
-        Ok(array(format!("{first},{second}")))
+        body(&[both(b"\x10\x01", &field(1, b"x"))]),
+        expected("{\"stringValue\":\"x\"}")
     );
-    // Another member of the group in between makes forget what came before.
-    assert_eq!(body(&[one, text(b"x"), two]), Ok(array(second.to_owned())));
 }
 
 #[test]

@@ -5,11 +5,16 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 /// A few futures that run within the task that waits for them, so that they end with it.
-#[derive(Default)]
-pub(super) struct Flight(Vec<BoxFuture<()>>);
+pub(super) struct Flight<T>(Vec<BoxFuture<T>>);
 
-impl Flight {
-    pub(super) fn launch(&mut self, future: BoxFuture<()>) {
+impl<T> Default for Flight<T> {
+    fn default() -> Self {
+        Flight(Vec::new())
+    }
+}
+
+impl<T> Flight<T> {
+    pub(super) fn launch(&mut self, future: BoxFuture<T>) {
         self.0.push(future);
     }
 
@@ -17,17 +22,23 @@ impl Flight {
         self.0.len()
     }
 
-    /// Runs them until at least one is done. There must be one.
-    pub(super) async fn landed(&mut self) {
+    /// Runs them until at least one is done, and gives what came of those. There must be one.
+    pub(super) async fn landed(&mut self) -> Vec<T> {
         poll_fn(|context| {
-            let before = self.0.len();
-            self.0.retain_mut(|future| future.as_mut().poll(context).is_pending());
-            if self.0.len() < before {
-                Poll::Ready(())
-            } else {
+            let mut landed = Vec::new();
+            self.0.retain_mut(|future| match future.as_mut().poll(context) {
+                Poll::Ready(value) => {
+                    landed.push(value);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if landed.is_empty() {
                 Poll::Pending
+            } else {
+                Poll::Ready(landed)
             }
         })
-        .await;
+        .await
     }
 }

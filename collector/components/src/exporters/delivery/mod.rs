@@ -1,6 +1,7 @@
 //! Delivery to a destination that may be away: attempts, retries and what is counted of them, for every exporter over a
 //! network.
 
+pub mod disk;
 mod flight;
 pub mod queue;
 pub mod reply;
@@ -9,8 +10,9 @@ pub mod settings;
 
 pub use retry::Retry;
 
-use collector_engine::{Claim, Delivery, Draining, ExporterInput, Health, reason};
+use collector_engine::{Claim, Delivery, Draining, Ended, ExporterInput, Health, reason};
 use collector_pdata::{Malformed, Payload, split};
+use disk::DiskQueue;
 use flight::Flight;
 use std::future::Future;
 use std::sync::Arc;
@@ -68,14 +70,43 @@ pub enum EncodeError {
     Impossible(String),
 }
 
-/// Delivers what comes in, up to `consumers` requests at the same time, until the input ends. Promises no order.
-pub async fn run(
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// All of its items have an end.
+    Done,
+    /// Some are left on disk.
+    Left,
+}
+
+/// Delivers what comes in, up to `consumers` requests at the same time, until the input ends. Promises no order. With a
+/// queue on disk everything goes through that.
+pub async fn run_through(
+    disk: Option<DiskQueue>,
     transport: impl Transport,
     retry: Retry,
     consumers: usize,
     destination: String,
-    mut input: ExporterInput,
-) {
+    input: ExporterInput,
+) -> Ended {
+    let Some(disk) = disk else {
+        run(transport, retry, consumers, destination, input).await;
+        return Ok(());
+    };
+    let (stop, draining) = kit::drain::channel();
+    let courier = Arc::new(Courier {
+        transport,
+        retry,
+        destination,
+        draining,
+        health: input.health(),
+        failing: AtomicBool::new(false),
+    });
+    disk::run(disk, courier, stop, consumers, input).await
+}
+
+/// The same, from a queue in memory.
+async fn run(transport: impl Transport, retry: Retry, consumers: usize, destination: String, mut input: ExporterInput) {
     let courier = Arc::new(Courier {
         transport,
         retry,
@@ -89,7 +120,7 @@ pub async fn run(
     while open || flight.len() > 0 {
         tokio::select! {
             biased;
-            () = flight.landed(), if flight.len() > 0 => {}
+            _ = flight.landed(), if flight.len() > 0 => {}
             next = input.next(), if open && flight.len() < consumers => match next {
                 Some(delivery) => {
                     let courier = courier.clone();
@@ -99,6 +130,15 @@ pub async fn run(
             },
         }
     }
+}
+
+/// What became of a request that was sent as it is.
+enum Whole {
+    Ended,
+    /// It is on disk, and nothing is tried any more.
+    Left,
+    /// The destination finds it too large, and says why.
+    TooLarge(Claim, String),
 }
 
 struct Courier<T> {
@@ -113,18 +153,24 @@ struct Courier<T> {
 
 impl<T: Transport> Courier<T> {
     /// Delivers a request, in halves and halves of these where the destination finds it too large.
-    async fn deliver(&self, delivery: Delivery) {
-        let mut parts = vec![delivery];
+    async fn deliver(&self, mut delivery: Delivery) -> Fate {
+        // Who waits for a delivery that cannot be kept on disk waits until it has an end.
+        let receipt = delivery.take_receipt();
+        let (mut parts, mut fate) = (vec![delivery], Fate::Done);
         while let Some(part) = parts.pop() {
             let Delivery { payload, claim, .. } = part;
-            if let Some((claim, why)) = self.deliver_whole(&payload, claim).await {
-                self.halve(payload, claim, &why, &mut parts);
+            match self.deliver_whole(&payload, claim).await {
+                Whole::Ended => {}
+                Whole::Left => fate = Fate::Left,
+                Whole::TooLarge(claim, why) => self.halve(payload, claim, &why, &mut parts),
             }
         }
+        receipt.kept();
+        fate
     }
 
-    /// Delivers a request as it is. Returns the claim, and the destination's word, if it is too large for that.
-    async fn deliver_whole(&self, payload: &Payload, mut claim: Claim) -> Option<(Claim, String)> {
+    /// Delivers a request as it is.
+    async fn deliver_whole(&self, payload: &Payload, mut claim: Claim) -> Whole {
         let request = match self.transport.encode(payload) {
             Ok(request) => request,
             Err(error) => {
@@ -133,7 +179,7 @@ impl<T: Transport> Courier<T> {
                     EncodeError::Malformed(_) => reason::MALFORMED,
                     EncodeError::Impossible(_) => reason::EXPORT_FAILED,
                 });
-                return None;
+                return Whole::Ended;
             }
         };
         let mut attempts = self.retry.begin(Instant::now());
@@ -143,26 +189,30 @@ impl<T: Transport> Courier<T> {
                 Outcome::Delivered => {
                     self.recovered();
                     claim.exported();
-                    return None;
+                    return Whole::Ended;
                 }
                 Outcome::Partial { rejected, message } => {
                     self.recovered();
                     self.rejected(rejected, &message);
                     claim.split(rejected).dropped(reason::REJECTED);
                     claim.exported();
-                    return None;
+                    return Whole::Ended;
                 }
                 Outcome::Refused(why) => {
                     self.complain(&why, "a request was refused; its items are dropped");
                     claim.dropped(reason::EXPORT_FAILED);
-                    return None;
+                    return Whole::Ended;
                 }
-                Outcome::TooLarge(why) => return Some((claim, why)),
+                Outcome::TooLarge(why) => return Whole::TooLarge(claim, why),
                 Outcome::Later { reason, after } => {
+                    if last && claim.is_stored() {
+                        self.complain(&reason, "cannot deliver; what is on disk is left for the next start");
+                        return Whole::Left;
+                    }
                     let wait = attempts.next(Instant::now(), after).filter(|_| !last);
                     if !self.wait(wait, &reason).await {
                         claim.dropped(reason::EXPORT_FAILED);
-                        return None;
+                        return Whole::Ended;
                     }
                 }
             }
@@ -223,6 +273,10 @@ impl<T: Transport> Courier<T> {
         } else {
             tracing::warn!(destination = self.destination, reason = why, "{what}");
         }
+    }
+
+    fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     fn recovered(&self) {

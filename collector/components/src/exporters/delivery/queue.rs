@@ -2,7 +2,7 @@
 //! requests are on their way at the same time is the exporter's.
 
 use collector_config::{ComponentId, Section};
-use collector_engine::{Limits, Overflow, Queue, reason};
+use collector_engine::{Limits, Overflow, Placement, Queue, reason};
 use std::time::Duration;
 
 /// What a queue's size is counted in.
@@ -33,6 +33,8 @@ pub struct QueueSettings {
     pub wait_for_result: bool,
     /// The extension that keeps it on disk.
     pub storage: Option<ComponentId>,
+    /// The exporter's id, which its folder in the storage is named after.
+    pub owner: String,
     /// How requests are joined on their way out.
     pub batch: Option<BatchSettings>,
 }
@@ -59,9 +61,17 @@ const SIZERS: [(&str, Sizer); 3] = [
 /// The bytes that a queue in memory holds at most, where its size is not given in bytes.
 const MAX_BYTES: u32 = 128 << 20;
 
+/// What waits in memory for its way to the disk, in requests and bytes.
+const TO_DISK: Limits = Limits {
+    items: 64,
+    bytes: 16 << 20,
+};
+
 impl QueueSettings {
     /// Reads the exporter's `sending_queue`.
     pub fn configure(section: &mut Section<'_, '_>) -> QueueSettings {
+        let path = section.path();
+        let owner = path.rsplit("::").next().unwrap_or(path).to_owned();
         section.section("sending_queue", |queue| {
             let settings = QueueSettings {
                 enabled: queue.flag("enabled", true),
@@ -71,6 +81,7 @@ impl QueueSettings {
                 block_on_overflow: queue.flag("block_on_overflow", false),
                 wait_for_result: queue.flag("wait_for_result", false),
                 storage: storage(queue),
+                owner,
                 batch: batch(queue),
             };
             if settings.wait_for_result && settings.storage.is_some() {
@@ -82,6 +93,32 @@ impl QueueSettings {
 }
 
 impl QueueSettings {
+    /// The storage, if the queue is in one.
+    pub fn on_disk(&self) -> Option<&ComponentId> {
+        self.storage.as_ref().filter(|_| self.enabled)
+    }
+
+    /// What stands before the exporter in memory: the whole queue, or little on the way to the disk.
+    pub fn before(&self) -> Queue {
+        let whole = self.in_memory();
+        match self.on_disk() {
+            None => whole,
+            Some(_) => Queue {
+                limits: TO_DISK,
+                counts_requests: true,
+                ..whole
+            },
+        }
+    }
+
+    /// On how many workers the exporter runs: a folder belongs to one.
+    pub fn placement(&self) -> Placement {
+        match self.on_disk() {
+            None => Placement::Every,
+            Some(_) => Placement::One,
+        }
+    }
+
     /// The queue in memory. What comes while it is full is refused at the pipeline's entry, or dropped where another
     /// exporter goes on, so that the memory stays flat.
     pub fn in_memory(&self) -> Queue {
@@ -106,6 +143,7 @@ impl QueueSettings {
 
     /// How many requests one of so many workers has on their way at the same time.
     pub fn consumers_of(&self, workers: usize) -> usize {
+        let workers = if self.on_disk().is_some() { 1 } else { workers };
         self.num_consumers.div_ceil(workers.max(1)).max(1)
     }
 }
@@ -178,9 +216,11 @@ mod tests {
             (2, 5_000_000, Sizer::Bytes)
         );
         assert_eq!(queue.batch.unwrap().max_size, 20);
-        let memory = queue.in_memory();
-        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
         assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
+        let memory = queue.in_memory();
+        assert_eq!((memory.limits.items, memory.overflow), (1, Overflow::Wait));
+        let enabled = QueueSettings { enabled: true, ..queue };
+        assert_eq!(enabled.in_memory().limits.bytes, 5_000_000);
     }
 
     #[test]

@@ -12,12 +12,13 @@
 //!     balancer_name: round_robin      # or pick_first
 //!     keepalive: {time: 30s, timeout: 10s, permit_without_stream: true}
 //!     retry_on_failure: {enabled: true, initial_interval: 5s, max_interval: 30s, max_elapsed_time: 300s}
-//!     sending_queue: {num_consumers: 10}
+//!     sending_queue: {num_consumers: 10, queue_size: 1000, storage: file_storage}
 //! ```
 
 mod call;
 mod status;
 
+use super::delivery::disk::DiskQueue;
 use super::delivery::queue::QueueSettings;
 use super::delivery::settings::{self, Auth, Compression};
 use super::delivery::{self, Retry, Transport};
@@ -55,6 +56,7 @@ struct OtlpExporter {
     timeout: Option<Duration>,
     retry: Retry,
     queue: QueueSettings,
+    disk: Option<DiskQueue>,
     workers: usize,
     dialer: Option<Arc<Dialer>>,
 }
@@ -95,6 +97,7 @@ fn read(section: &mut Section<'_, '_>) -> OtlpExporter {
         timeout: settings::timeout(section, Duration::from_secs(5)),
         retry: Retry::configure(section),
         queue: QueueSettings::configure(section),
+        disk: None,
         workers: 1,
         dialer: None,
     }
@@ -178,20 +181,30 @@ impl OtlpExporter {
 
 impl Exporter for OtlpExporter {
     fn placement(&self) -> Placement {
-        Placement::Every
+        self.queue.placement()
     }
 
     fn queue(&self) -> Queue {
-        self.queue.in_memory()
+        self.queue.before()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().cloned().into_iter().collect()
+        self.auth
+            .id()
+            .into_iter()
+            .chain(self.queue.on_disk())
+            .cloned()
+            .collect()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.queue.on_disk().is_some()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
         self.workers = host.workers();
+        self.disk = DiskQueue::open(&self.queue, host)?;
         Ok(self.dial()?)
     }
 
@@ -199,9 +212,7 @@ impl Exporter for OtlpExporter {
         let transport = self.transport(&input.draining());
         let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
         let destination = self.endpoint.place.to_string();
-        Box::pin(async move {
-            delivery::run(transport?, retry, consumers, destination, input).await;
-            Ok(())
-        })
+        let disk = self.disk.take();
+        Box::pin(async move { delivery::run_through(disk, transport?, retry, consumers, destination, input).await })
     }
 }

@@ -12,11 +12,12 @@
 //!     compression: gzip               # or zstd, deflate, zlib, none
 //!     timeout: 30s
 //!     retry_on_failure: {enabled: true, initial_interval: 5s, max_interval: 30s, max_elapsed_time: 300s}
-//!     sending_queue: {num_consumers: 10}
+//!     sending_queue: {num_consumers: 10, queue_size: 1000, storage: file_storage}
 //! ```
 
 mod call;
 
+use super::delivery::disk::DiskQueue;
 use super::delivery::queue::QueueSettings;
 use super::delivery::reply::Form;
 use super::delivery::settings::{self, Auth, Compression};
@@ -55,6 +56,7 @@ struct OtlpHttpExporter {
     timeout: Option<Duration>,
     retry: Retry,
     queue: QueueSettings,
+    disk: Option<DiskQueue>,
     workers: usize,
     dialers: [Option<Arc<Dialer>>; 3],
 }
@@ -90,6 +92,7 @@ fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
         timeout: settings::timeout(section, Duration::from_secs(30)),
         retry: Retry::configure(section),
         queue,
+        disk: None,
         workers: 1,
         dialers: [None, None, None],
     }
@@ -231,20 +234,30 @@ impl OtlpHttpExporter {
 
 impl Exporter for OtlpHttpExporter {
     fn placement(&self) -> Placement {
-        Placement::Every
+        self.queue.placement()
     }
 
     fn queue(&self) -> Queue {
-        self.queue.in_memory()
+        self.queue.before()
     }
 
     fn needs(&self) -> Vec<ComponentId> {
-        self.auth.id().cloned().into_iter().collect()
+        self.auth
+            .id()
+            .into_iter()
+            .chain(self.queue.on_disk())
+            .cloned()
+            .collect()
+    }
+
+    fn is_durable(&self) -> bool {
+        self.queue.on_disk().is_some()
     }
 
     fn open(&mut self, host: &Host) -> Ended {
         self.auth.open(host)?;
         self.workers = host.workers();
+        self.disk = DiskQueue::open(&self.queue, host)?;
         Ok(self.dial()?)
     }
 
@@ -252,9 +265,7 @@ impl Exporter for OtlpHttpExporter {
         let transport = self.transport(&input.draining());
         let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
         let destination = self.destination();
-        Box::pin(async move {
-            delivery::run(transport?, retry, consumers, destination, input).await;
-            Ok(())
-        })
+        let disk = self.disk.take();
+        Box::pin(async move { delivery::run_through(disk, transport?, retry, consumers, destination, input).await })
     }
 }

@@ -27,6 +27,9 @@ const IMMEDIATE: usize = 3;
 /// Addresses are looked up again when a connection is needed and they are older than this.
 const ADDRESSES_LAST: Duration = Duration::from_secs(5);
 
+/// The wait after a name could not be looked up.
+const LOOK_UP_AGAIN: Duration = Duration::from_secs(1);
+
 /// Which of HTTP's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -178,15 +181,38 @@ impl Client {
         }
     }
 
-    /// A connection of the next address that has one or can get one.
+    /// A connection, if the settings say so whenever there is one to be had.
     async fn connection(&self) -> Result<(Arc<Slot>, slot::Connected), ClientError> {
-        let slots = self.slots().await?;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        loop {
+            let error = match self.connection_now().await {
+                Err(error) if self.settings.wait_for_ready && self.draining.deadline().is_none() => error,
+                result => return result,
+            };
+            let ClientError::Unavailable { after, .. } = error else {
+                return Err(error);
+            };
+            let mut draining = self.draining.clone();
+            tokio::select! {
+                () = tokio::time::sleep(after.unwrap_or(LOOK_UP_AGAIN)) => {}
+                _ = draining.begun() => {}
+            }
+        }
+    }
+
+    /// A connection of the next address that has one. Others are connected beside it, so that an address that does not
+    /// answer holds up no request as long as another does.
+    async fn connection_now(&self) -> Result<(Arc<Slot>, slot::Connected), ClientError> {
+        let mut slots = self.slots().await?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % slots.len().max(1);
+        slots.rotate_left(turn);
+        if slots.iter().any(|slot| slot.is_connected()) {
+            let apart = slots.extract_if(.., |slot| !slot.is_connected());
+            apart.for_each(|slot| self.connect_beside(slot));
+        }
         let mut failed = None;
-        for index in 0..slots.len() {
-            let slot = &slots[turn.wrapping_add(index) % slots.len()];
+        for slot in slots {
             match slot.connection(&self.dialer, &self.settings, &self.draining).await {
-                Ok(connection) => return Ok((slot.clone(), connection)),
+                Ok(connection) => return Ok((slot, connection)),
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -194,6 +220,14 @@ impl Client {
             reason: "the server has no address".to_owned(),
             after: None,
         }))
+    }
+
+    fn connect_beside(&self, slot: Arc<Slot>) {
+        if !slot.may_connect() {
+            return;
+        }
+        let (dialer, settings, draining) = (self.dialer.clone(), self.settings, self.draining.clone());
+        tokio::spawn(async move { drop(slot.connection(&dialer, &settings, &draining).await) });
     }
 
     /// The slots of the server's addresses, looked up anew if one lacks a connection.

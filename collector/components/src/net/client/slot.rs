@@ -88,6 +88,12 @@ impl Slot {
         open.h2.as_ref().is_some_and(|h2| !h2.is_closed()) || open.idle.iter().any(|(h1, _)| !h1.is_closed())
     }
 
+    /// Whether nobody connects now, and the wait after the last failure is over.
+    pub(super) fn may_connect(&self) -> bool {
+        let trouble = self.connecting.try_lock();
+        trouble.is_ok_and(|trouble| !trouble.is_too_soon())
+    }
+
     /// Lets go of connections that have ended.
     pub(super) fn forget_closed(&self) {
         let mut open = self.open();
@@ -124,17 +130,17 @@ impl Slot {
         if let Some(ready) = self.ready(settings).await {
             return Ok(ready);
         }
-        loop {
-            trouble.wait(settings, draining).await?;
-            match self.connect(dialer, settings).await {
-                Ok(connected) => {
-                    *trouble = Trouble::default();
-                    return Ok(connected);
-                }
-                Err(reason) => trouble.add(reason),
+        if trouble.is_too_soon() && draining.deadline().is_none() {
+            return Err(trouble.error());
+        }
+        match self.connect(dialer, settings).await {
+            Ok(connected) => {
+                *trouble = Trouble::default();
+                Ok(connected)
             }
-            if !settings.wait_for_ready || draining.deadline().is_some() {
-                return Err(trouble.error());
+            Err(reason) => {
+                trouble.add(reason);
+                Err(trouble.error())
             }
         }
     }
@@ -213,23 +219,9 @@ async fn handshake_h1(connection: Connection) -> hyper::Result<Connected> {
 }
 
 impl Trouble {
-    /// Waits until a connection may be tried again, or fails if there is none to be had now.
-    async fn wait(&self, settings: &ClientSettings, draining: &Draining) -> Result<(), ClientError> {
-        let left = self
-            .not_before
-            .map(|then| then.saturating_duration_since(Instant::now()));
-        let Some(left) = left.filter(|left| !left.is_zero() && draining.deadline().is_none()) else {
-            return Ok(());
-        };
-        if !settings.wait_for_ready {
-            return Err(self.error());
-        }
-        let mut draining = draining.clone();
-        tokio::select! {
-            () = tokio::time::sleep(left) => {}
-            _ = draining.begun() => {}
-        }
-        Ok(())
+    /// Whether the wait after the last failure is not over.
+    fn is_too_soon(&self) -> bool {
+        self.not_before.is_some_and(|then| then > Instant::now())
     }
 
     fn add(&mut self, reason: String) {

@@ -9,10 +9,15 @@ use collector_pdata::json::{self, Limits};
 use collector_pdata::{Payload, Signal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// The most that unfinished requests may hold in one receiver, over all connections. A request that came in one piece,
 /// as most do, is not counted: HTTP/2's windows bound those.
 const MAX_UNFINISHED: usize = 256 << 20;
+
+/// How long a sender waits for its request to be on disk, if it is to be there. It has the request still, so that nothing
+/// is lost if the queue takes it later than that, but it may come twice.
+const KEEPING: Duration = Duration::from_secs(5);
 
 /// A buffer for a body takes no more than this before data is there, whatever the sender has announced.
 const FIRST_ROOM: usize = 256 << 10;
@@ -28,12 +33,20 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// Takes a body: decompresses, validates, counts and hands it on. One without items succeeds and goes nowhere.
-    pub(crate) fn take(&self, signal: Signal, body: Body) -> Result<(), Rejection> {
+    /// Where an exporter has its queue on disk, the request is not taken before it is there.
+    pub(crate) async fn take(&self, signal: Signal, body: Body) -> Result<(), Rejection> {
         let payload = self.payload(signal, body).inspect_err(|_| self.malformed())?;
         if payload.items() == 0 {
             return Ok(());
         }
-        self.output.try_send(payload).map_err(Rejection::Refused)
+        let kept = self.output.try_send_kept(payload).map_err(Rejection::Refused)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        match tokio::time::timeout(KEEPING, kept.wait()).await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(Rejection::NotKept),
+        }
     }
 
     /// Counts a request whose items could not be counted.

@@ -35,6 +35,8 @@ pub(crate) enum Rejection {
     Malformed(String),
     #[error("{0}; try again")]
     Refused(Refusal),
+    #[error("the queue on disk has no room; try again")]
+    NotKept,
     #[error("too many bytes of unfinished requests are held; try again")]
     Busy,
     #[error("the request was not complete within {0:?}")]
@@ -87,7 +89,7 @@ impl Rejection {
             | Rejection::Encoding(..)
             | Rejection::Cardinality(_) => 12,
             Rejection::Framing(_) => 13,
-            Rejection::Refused(_) | Rejection::Busy => 14,
+            Rejection::Refused(_) | Rejection::NotKept | Rejection::Busy => 14,
         }
     }
 
@@ -99,14 +101,14 @@ impl Rejection {
             Rejection::MediaType(_) | Rejection::Encoding(..) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Rejection::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Rejection::Malformed(_) | Rejection::Framing(_) | Rejection::Cardinality(_) => StatusCode::BAD_REQUEST,
-            Rejection::Refused(_) | Rejection::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Rejection::Refused(_) | Rejection::NotKept | Rejection::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Rejection::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
     /// When the sender may try again; never is `None`.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Rejection::Refused(_) | Rejection::Busy).then_some(RETRY_AFTER)
+        matches!(self, Rejection::Refused(_) | Rejection::NotKept | Rejection::Busy).then_some(RETRY_AFTER)
     }
 
     /// An encoded `google.rpc.Status`, with `RetryInfo` where the sender may try again.

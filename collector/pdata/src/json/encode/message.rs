@@ -1,7 +1,7 @@
 //! Walks an encoded message along its table.
 //!
-//! A message is given in pieces, since protobuf lets an encoder write one field of a message several times, which means
-//! the pieces joined. Nothing is copied for it.
+//! Of a field that is not repeated the last occurrence counts, for messages too. Protobuf would join several parts of a
+//! message, but no encoder writes them, the views do not either, and a stranger could make it costly.
 
 use super::packed::packed;
 use super::text::{Separator, put_base64, put_decimal, put_double, put_hex, put_key, put_signed, put_string};
@@ -9,48 +9,39 @@ use crate::json::schema::{Field, Kind, Message, NUMBERS, Rule};
 use crate::proto::{self, BYTES, FIXED32, FIXED64, FieldValue, Malformed, VARINT, fields};
 use crate::traces::MAX_DEPTH;
 
-/// What a message has of one of its fields.
-#[derive(Debug, Clone, Copy)]
-struct Found<'a> {
-    times: u32,
-    /// How many fields of any number come before the first that counts.
-    first: u32,
-    last: FieldValue<'a>,
-}
-
-const ABSENT: Found<'_> = Found {
-    times: 0,
-    first: 0,
-    last: FieldValue::Varint(0),
-};
-
 /// Appends a message as a JSON object.
 pub(super) fn put_message(
     out: &mut Vec<u8>,
     message: &'static Message,
-    pieces: &[&[u8]],
+    encoded: &[u8],
     depth: usize,
 ) -> Result<(), Malformed> {
     let depth = depth + usize::from(message.nests);
     if depth > MAX_DEPTH {
         return Err(Malformed::TooDeep);
     }
-    let found = find(message, pieces)?;
+    let last = last_values(message, encoded)?;
     out.push(b'{');
     let mut object = Separator::default();
     for field in message.fields {
-        put_field(out, &mut object, field, &found[field.number as usize], pieces, depth)?;
+        match (field.rule, last[field.number as usize]) {
+            (Rule::Repeated, last) if last.is_some() || field.always => {
+                put_key(out, &mut object, field.key);
+                put_list(out, field, fields(encoded), depth)?;
+            }
+            (_, last) => put_field(out, &mut object, field, last, depth)?,
+        }
     }
     out.push(b'}');
     Ok(())
 }
 
-/// Looks once at every field.
-fn find<'a>(message: &Message, pieces: &[&'a [u8]]) -> Result<[Found<'a>; NUMBERS], Malformed> {
-    let mut found = [ABSENT; NUMBERS];
+/// Looks once at every field; what is there last is kept by number.
+fn last_values<'a>(message: &Message, encoded: &'a [u8]) -> Result<[Option<FieldValue<'a>>; NUMBERS], Malformed> {
+    let mut last = [None; NUMBERS];
     let mut chosen = 0;
     let mut next = 0;
-    for (index, item) in walk(pieces).enumerate() {
+    for item in fields(encoded) {
         let item = item?;
         let Some(at) = message.find_number(item.number, next) else {
             continue;
@@ -59,21 +50,12 @@ fn find<'a>(message: &Message, pieces: &[&'a [u8]]) -> Result<[Found<'a>; NUMBER
         let field = &message.fields[at];
         expect_type(field, &item)?;
         if field.rule == Rule::OneOf && chosen != item.number {
-            found[chosen as usize].times = 0;
+            last[chosen as usize] = None;
             chosen = item.number;
         }
-        let one = &mut found[item.number as usize];
-        if one.times == 0 {
-            one.first = index as u32;
-        }
-        one.times += 1;
-        one.last = item.value;
+        last[item.number as usize] = Some(item.value);
     }
-    Ok(found)
-}
-
-fn walk<'p, 'a>(pieces: &'p [&'a [u8]]) -> impl Iterator<Item = Result<proto::Field<'a>, Malformed>> + use<'p, 'a> {
-    pieces.iter().flat_map(|piece| fields(piece))
+    Ok(last)
 }
 
 /// A number that may be repeated is taken packed and not.
@@ -90,39 +72,19 @@ fn expect_type(field: &Field, item: &proto::Field<'_>) -> Result<(), Malformed> 
     }
 }
 
-fn put_field<'a>(
+fn put_field(
     out: &mut Vec<u8>,
     object: &mut Separator,
     field: &'static Field,
-    found: &Found<'a>,
-    pieces: &[&'a [u8]],
+    last: Option<FieldValue<'_>>,
     depth: usize,
 ) -> Result<(), Malformed> {
-    if !field.always && (found.times == 0 || !field.keeps_default() && is_default(field.kind, found.last)) {
+    let shown = last.filter(|value| field.keeps_default() || !is_default(field.kind, *value));
+    if shown.is_none() && !field.always {
         return Ok(());
     }
     put_key(out, object, field.key);
-    let mut occurrences = walk(pieces).skip(found.first as usize);
-    match (field.rule, field.kind) {
-        (Rule::Repeated, _) => put_list(out, field, occurrences, depth),
-        (_, Kind::Message(message)) if found.times > 1 => {
-            let joined = occurrences
-                .by_ref()
-                .filter_map(|item| bytes_of(item, field))
-                .collect::<Result<Vec<_>, _>>()?;
-            put_message(out, message, &joined, depth)
-        }
-        _ if found.times == 0 => put_value(out, field.kind, absent(field.kind), depth),
-        _ => put_value(out, field.kind, found.last, depth),
-    }
-}
-
-fn bytes_of<'a>(item: Result<proto::Field<'a>, Malformed>, field: &Field) -> Option<Result<&'a [u8], Malformed>> {
-    match item {
-        Ok(item) if item.number == field.number => Some(item.bytes()),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    }
+    put_value(out, field.kind, shown.unwrap_or(absent(field.kind)), depth)
 }
 
 fn absent(kind: Kind) -> FieldValue<'static> {
@@ -144,7 +106,8 @@ fn is_default(kind: Kind, value: FieldValue<'_>) -> bool {
     }
 }
 
-fn put_list<'a>(
+/// The items that are `field`'s, as an array.
+pub(super) fn put_list<'a>(
     out: &mut Vec<u8>,
     field: &'static Field,
     items: impl Iterator<Item = Result<proto::Field<'a>, Malformed>>,
@@ -154,8 +117,11 @@ fn put_list<'a>(
     let mut list = Separator::default();
     for item in items {
         let item = item?;
+        if item.number != field.number {
+            continue;
+        }
+        expect_type(field, &item)?;
         match item.value {
-            _ if item.number != field.number => {}
             FieldValue::Bytes(packed) if field.packed() => put_packed(out, &mut list, field.kind, packed)?,
             value => {
                 list.put(out);
@@ -189,7 +155,7 @@ fn put_value(out: &mut Vec<u8>, kind: Kind, value: FieldValue<'_>, depth: usize)
 
 fn put_bytes(out: &mut Vec<u8>, kind: Kind, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
     match kind {
-        Kind::Message(message) => return put_message(out, message, &[bytes], depth),
+        Kind::Message(message) => return put_message(out, message, bytes, depth),
         Kind::Id(length) if !bytes.is_empty() && bytes.len() != length => {
             return Err(Malformed::IdLength(bytes.len()));
         }

@@ -5,22 +5,39 @@ mod packed;
 pub(super) mod text;
 pub(super) mod traces;
 
-use super::schema::request;
+use super::schema::{Message, request};
+use crate::proto::fields;
 use crate::{Malformed, Signal};
+use message::put_list;
+use text::{Separator, put_key};
 
-/// Appends one export request of `signal`, in pieces, as one line without its end. On an error `out` is as it was.
-///
-/// A message that was encoded in several pieces is put together, as protobuf wants it. For traces this is
-/// [`put_traces`](traces::put_traces), which takes the last piece, as the views do.
+/// Appends one export request of `signal`, in pieces that are each a request, as one line without its end. On an error
+/// `out` is as it was.
 pub fn put<'a>(signal: Signal, out: &mut Vec<u8>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Malformed> {
     if signal == Signal::Traces {
         return traces::put_traces(out, chunks);
     }
     let start = out.len();
-    let chunks: Vec<_> = chunks.into_iter().collect();
-    let result = message::put_message(out, request(signal), &chunks, 0);
+    let result = put_request(request(signal), out, chunks);
     if result.is_err() {
         out.truncate(start);
     }
     result
+}
+
+/// A request has one list and nothing else.
+fn put_request<'a>(
+    request: &'static Message,
+    out: &mut Vec<u8>,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<(), Malformed> {
+    let mut items = chunks.into_iter().flat_map(fields);
+    out.push(b'{');
+    let mut object = Separator::default();
+    for list in request.fields {
+        put_key(out, &mut object, list.key);
+        put_list(out, list, &mut items, 0)?;
+    }
+    out.push(b'}');
+    Ok(())
 }

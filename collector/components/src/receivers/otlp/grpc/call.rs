@@ -60,7 +60,7 @@ async fn export(path: &str, headers: &HeaderMap, mut body: RecvStream, intake: &
         .unwrap_or_else(|| Err(Rejection::TooSlow(limit).into()))
         .and_then(|message| Ok(sent(message, encoding)?))
         .inspect_err(|_| intake.malformed())?;
-    Ok(intake.take(signal, body)?)
+    Ok(intake.take(signal, body).await?)
 }
 
 fn sent(message: Message, encoding: Option<Encoding>) -> Result<Body, Rejection> {

@@ -63,7 +63,7 @@ async fn export(
         encoding,
         bytes,
     };
-    intake.take(signal, body).map(|()| format)
+    intake.take(signal, body).await.map(|()| format)
 }
 
 fn signal(path: &str, settings: &HttpSettings) -> Result<Signal, Rejection> {
