@@ -66,7 +66,7 @@ fn serve(stream: TcpStream, state: &State) -> Option<()> {
         }
         // Every seventh answer is slow, so that a kill finds something in flight.
         if number % 7 == 3 {
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::park_timeout(Duration::from_millis(30));
         }
         let status = if away { "503 Service Unavailable" } else { "200 OK" };
         let answer = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
@@ -197,7 +197,7 @@ fn client(address: SocketAddr, next: Arc<AtomicUsize>, stop: Arc<AtomicBool>) ->
         if send(address, &mut connection, id) {
             accepted.push(id);
         } else {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
     }
     accepted
@@ -219,7 +219,7 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
@@ -240,7 +240,7 @@ fn what_was_accepted_arrives_whenever_the_program_is_killed() {
         destination.set_away(random.below(3) == 0);
         let goal = next.load(Ordering::SeqCst) + random.below(150) as usize + 1;
         wait_until("the clients send", || next.load(Ordering::SeqCst) >= goal);
-        std::thread::sleep(Duration::from_micros(random.below(20_000)));
+        std::thread::park_timeout(Duration::from_micros(random.below(20_000)));
         program.kill_and_restart();
     }
     destination.set_away(false);

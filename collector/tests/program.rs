@@ -60,7 +60,7 @@ fn usage_and_a_missing_file_are_told_apart_from_failure() {
 fn a_component_that_cannot_start_is_a_failure() {
     let directory = tempfile::tempdir().unwrap();
     let text = "{receivers: {ebpf: {socket: /nonexistent/s}}, exporters: {file: {path: /nonexistent/f}}, \
-        service: {pipelines: {traces: {receivers: [ebpf], exporters: [file]}}}}";
+        service: {telemetry: {metrics: {level: none}}, pipelines: {traces: {receivers: [ebpf], exporters: [file]}}}}";
     let path = configuration(directory.path(), text);
     let (status, errors) = run(&["--config", path.to_str().unwrap()]);
     assert_eq!(status, Some(1));

@@ -3,14 +3,14 @@
 #![no_main]
 
 use collector_pdata::json::{self, Limits};
-use collector_pdata::{Malformed, Signal, traces};
+use collector_pdata::{Malformed, Signal};
 use libfuzzer_sys::fuzz_target;
 use odigos_fuzz::oracle;
 
 const LIMITS: Limits = Limits { output_bytes: 16 << 20 };
 
 fuzz_target!(|request: &[u8]| {
-    let count = traces::count_spans(request);
+    let count = collector_pdata::count(Signal::Traces, request);
     for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
         let mut text = Vec::new();
         let ours = json::put(signal, &mut text, [request]);

@@ -58,7 +58,7 @@ impl Node {
         let config = self.path("collector.yaml");
         let text = format!(
             "receivers:\n  ebpf:\n    socket: {}\nprocessors:\n  batch:\nexporters:\n  file:\n    path: {}\nservice:\n  \
-             pipelines:\n    traces:\n      receivers: [ebpf]\n      processors: [batch]\n      exporters: [file]\n",
+             telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    traces:\n      receivers: [ebpf]\n      processors: [batch]\n      exporters: [file]\n",
             self.path("odiglet.sock").display(),
             self.path(file).display()
         );

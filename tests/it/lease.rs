@@ -51,7 +51,7 @@ fn a_collector_takes_the_same_ring_again_and_again() {
     let config = folder.path().join("collector.yaml");
     let text = format!(
         "receivers: {{ebpf: {{socket: '{}'}}}}\nexporters: {{nop: {{}}}}\n\
-         service: {{pipelines: {{traces: {{receivers: [ebpf], exporters: [nop]}}}}}}\n",
+         service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{traces: {{receivers: [ebpf], exporters: [nop]}}}}}}\n",
         socket.display()
     );
     fs::write(&config, text).unwrap();

@@ -158,7 +158,7 @@ async fn trace(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
 /// The collector's configuration is made of the destinations only, so what is wrong with it was written by the user.
 fn refused(error: EmbedError) -> anyhow::Error {
     match error {
-        EmbedError::Configuration(errors) => UsageError(errors.0.iter().map(ToString::to_string).collect()).into(),
+        EmbedError::Configuration(errors) => UsageError(errors.iter().map(ToString::to_string).collect()).into(),
         other => other.into(),
     }
 }

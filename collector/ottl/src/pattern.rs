@@ -14,8 +14,6 @@ const MAX_COMPILED: usize = 2 << 20;
 const MAX_REPLACED: usize = 16 << 20;
 
 /// Compiles a pattern in Go's syntax.
-pub(crate) fn regex(pattern: &str) -> Result<Regex, String> {
-/// Compiles a pattern in Go's syntax; the error says what is wrong with it.
 pub fn regex(pattern: &str) -> Result<Regex, String> {
     compile(&from_go(pattern))
 }

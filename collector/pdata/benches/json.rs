@@ -3,9 +3,9 @@
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span. Beside it the same by the types of
 //! opentelemetry-proto, with serde and prost.
 
+use collector_pdata::Signal;
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::json::{self, Limits};
-use collector_pdata::{Signal, traces};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use rustix::time::{ClockId, clock_gettime};
@@ -72,7 +72,7 @@ fn main() {
     let request = request();
     let mut text = Vec::new();
     json::put(Signal::Traces, &mut text, [&request[..]]).expect("the request is well formed");
-    assert_eq!(traces::count_spans(&request), Ok(SPANS));
+    assert_eq!(collector_pdata::count(Signal::Traces, &request), Ok(SPANS));
     println!(
         "a span has {} bytes, and {} in JSON",
         request.len() / SPANS,

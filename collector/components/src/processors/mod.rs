@@ -2,15 +2,15 @@
 
 pub mod attributes;
 pub mod batch;
+mod editing;
 pub mod filter;
+mod matching;
 pub mod memory_limiter;
 pub mod ottl;
-pub mod transform;
-pub mod tail_sampling;
-mod editing;
-mod matching;
 pub mod probabilistic_sampler;
 pub mod resource;
+pub mod tail_sampling;
+pub mod transform;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -55,7 +55,7 @@ impl RotatingFile {
         }
         let file = open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?;
-        let mut length = found.is_file().then(|| found.len());
+        let mut length = found.is_file().then_some(found.len());
         if !append && rotation.is_none() && length.is_some() {
             file.set_len(0).map_err(failed)?;
             length = Some(0);

@@ -186,7 +186,7 @@ fn wait_for(engine: &Engine, what: &str, holds: impl Fn(&ExporterAccount) -> boo
     let deadline = Instant::now() + Duration::from_secs(30);
     while !holds(&exporter(engine)) {
         assert!(Instant::now() < deadline, "never: {what}\n{:#?}", exporter(engine));
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
@@ -269,7 +269,7 @@ fn what_is_left_on_disk_is_stored_and_found_by_the_next() {
     let deadline = Instant::now() + Duration::from_secs(30);
     while world.received() < 30 {
         assert!(Instant::now() < deadline, "{}", engine.handle().account());
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::park_timeout(Duration::from_millis(1));
     }
     let account = finish(engine);
     let expected = "traces/(disk) -> spooling: received 30, exported 30, dropped 0, held 0";
