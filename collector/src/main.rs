@@ -24,6 +24,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Requests come and go by the thousand, each a buffer of tens of kilobytes. An allocator that keeps what it has freed
+/// saves a third of the time that receiving one takes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 

@@ -262,7 +262,8 @@ fn unix_sockets_serve_as_addresses_do() {
     let path = folder.path().join("otlp.sock");
     let text = format!(
         "{{receivers: {{otlp: {{protocols: {{grpc: {{endpoint: 'unix://{}'}}}}}}}}, exporters: {{nop: }}, \
-         service: {{pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}}}}}",
+         service: {{telemetry: {{metrics: {{level: none}}}}, \
+         pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}}}}}",
         path.display()
     );
     let root = collector_config::Node::parse(&text, "").unwrap();

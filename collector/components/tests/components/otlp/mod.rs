@@ -83,6 +83,8 @@ const SHELVED: Components = Components {
         signals: &[Signal::Traces, Signal::Metrics, Signal::Logs],
         configure,
     }],
+    // Each test's collector would want the same port for its own metrics.
+    telemetry: None,
     ..COMPONENTS
 };
 
@@ -160,19 +162,23 @@ impl Receiving {
 impl Setup<'_> {
     /// Starts an engine. Another process may take a port between its choice and its use, which is tried again.
     pub fn start(&self) -> Receiving {
+        let mut last = None;
         for _ in 0..10 {
             let (grpc, http) = (free_port(), free_port());
-            if let Ok(engine) = self.plan(grpc, http).start(1) {
-                let arrived = shelves().lock().unwrap()[&grpc.to_string()].clone();
-                return Receiving {
-                    engine,
-                    grpc,
-                    http,
-                    arrived,
-                };
+            match self.plan(grpc, http).start(1) {
+                Ok(engine) => {
+                    let arrived = shelves().lock().unwrap()[&grpc.to_string()].clone();
+                    return Receiving {
+                        engine,
+                        grpc,
+                        http,
+                        arrived,
+                    };
+                }
+                Err(error) => last = Some(error),
             }
         }
-        panic!("no port was free in ten tries")
+        panic!("it did not start in ten tries: {last:?}")
     }
 
     fn plan(&self, grpc: SocketAddr, http: SocketAddr) -> Plan {
