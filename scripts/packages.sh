@@ -35,6 +35,12 @@ TESTS=(
   wrk:wrk
 )
 
+# The Python, Node and Java programs of tests/interop get their packages by these.
+E2E=(
+  npm:npm
+  mvn:maven
+)
+
 # An emulator for the kernels of scripts/kernels.sh, without its recommended packages: no screen, no sound; and what
 # compiles the programs that are observed there.
 VM=(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for: build, test, vm (each includes nothing of the others). Asks apt nothing when all is there.
+# Installs what is missing for: build, test, vm, e2e (each includes nothing of the others). Asks apt nothing when all is there.
 #   usage: scripts/setup.sh GROUP...
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,14 +43,15 @@ missing_of() {
   done
 }
 
-[ $# -gt 0 ] || fail "usage: scripts/setup.sh {build|test|vm}..."
+[ $# -gt 0 ] || fail "usage: scripts/setup.sh {build|test|vm|e2e}..."
 missing=()
 for group in "$@"; do
   case "$group" in
     build) names=BUILD ;;
     test) names=TESTS ;;
     vm) names=VM ;;
-    *) fail "unknown group '$group': build, test or vm" ;;
+    e2e) names=E2E ;;
+    *) fail "unknown group '$group': build, test, vm or e2e" ;;
   esac
   mapfile -t -O "${#missing[@]}" missing < <(missing_of "$names")
 done
