@@ -15,6 +15,8 @@ pub mod reason {
     pub const REJECTED: &str = "rejected";
     /// An exporter's queue had no room.
     pub const QUEUE_FULL: &str = "queue_full";
+    /// The pipeline that was to take it is gone with a reload.
+    pub const NO_PIPELINE: &str = "no_pipeline";
     /// The bytes were not OTLP.
     pub const MALFORMED: &str = "malformed";
 }

@@ -240,7 +240,6 @@ pub struct ExporterInput {
     /// Set when the exporter has been told that nothing more will come.
     pub(crate) ended: Arc<AtomicBool>,
     pub(crate) trouble: Health,
-    pub(crate) instance: usize,
     pub(crate) id: String,
     pub(crate) ledger: Arc<Ledger>,
 }
@@ -282,10 +281,5 @@ impl ExporterInput {
     /// Where the exporter counts what it finds on disk from before.
     pub fn recovery(&self) -> Recovery {
         Recovery::new(self.id.clone(), self.ledger.clone(), self.trouble.0.clone())
-    }
-
-    /// Which of the exporter's instances this is, from 0.
-    pub fn instance(&self) -> usize {
-        self.instance
     }
 }

@@ -162,7 +162,7 @@ impl Graph {
         self.start_exporters(plan.exporters, &mut replaced);
         self.start_connectors(plan.connectors, &mut replaced);
         self.start_pipelines(plan.pipelines, &plan.processors, &replaced);
-        self.switch();
+        self.switch_connectors();
         self.start_receivers(plan.receivers);
     }
 
@@ -236,8 +236,8 @@ impl Graph {
         };
         let trouble = Arc::<Trouble>::default();
         let mut queues = Vec::new();
-        for (instance, worker) in workers.into_iter().enumerate() {
-            let (sender, input) = self.input(id, limits, instance, &trouble);
+        for worker in workers {
+            let (sender, input) = self.input(id, limits, &trouble);
             let ended = input.ended.clone();
             self.spawn(
                 worker,
@@ -278,7 +278,7 @@ impl Graph {
         mut connector: Box<dyn Connector>,
     ) -> RunningConnector {
         let trouble = Arc::<Trouble>::default();
-        let (queue, input) = self.input(id, CONNECTOR_QUEUE.limits, 0, &trouble);
+        let (queue, input) = self.input(id, CONNECTOR_QUEUE.limits, &trouble);
         let output = Output::new(self.ledger.receiver(&id.to_string()), Vec::new());
         let switch = output.switch();
         let ended = input.ended.clone();
@@ -302,7 +302,6 @@ impl Graph {
         &self,
         id: &ComponentId,
         limits: Limits,
-        instance: usize,
         trouble: &Arc<Trouble>,
     ) -> (channel::Sender<Delivery>, ExporterInput) {
         let (sender, receiver) = channel::channel::<Delivery>(limits);
@@ -311,7 +310,6 @@ impl Graph {
             draining: self.draining.clone(),
             ended: Arc::new(AtomicBool::new(false)),
             trouble: Health(trouble.clone()),
-            instance,
             id: id.to_string(),
             ledger: self.ledger.clone(),
         };
@@ -433,13 +431,8 @@ impl Graph {
         })
     }
 
-    /// Gives every receiver and connector that goes on the pipelines of now.
-    fn switch(&self) {
-        for (id, receiver) in &self.receivers {
-            for (worker, output) in &receiver.outputs {
-                output.set(self.routes(id, *worker));
-            }
-        }
+    /// Gives every connector the pipelines of now.
+    fn switch_connectors(&self) {
         for (id, connector) in &self.connectors {
             connector.output.set(self.routes(id, 0));
         }
@@ -465,23 +458,33 @@ impl Graph {
         exporters.any(|exporter| exporter.is_durable)
     }
 
+    /// One that goes on, and one that another takes the place of, give what comes to the pipelines of now. One that is no
+    /// more gives what it still has to those that it had, which go on for so long.
     fn start_receivers(&mut self, planned: Vec<Planned<dyn Receiver>>) {
         let mut old = std::mem::take(&mut self.receivers);
+        let deadline = Instant::now() + crate::DRAIN_TIMEOUT;
         for receiver in planned {
-            let running = match old.remove(&receiver.id) {
+            let running = old.remove(&receiver.id);
+            if let Some(running) = &running {
+                self.switch(&receiver.id, running);
+            }
+            let running = match running {
                 Some(running) if receiver.kept => running,
                 replaced => {
                     let running = self.start_receiver(receiver.settings, &receiver.id, receiver.component);
-                    replaced
-                        .into_iter()
-                        .for_each(|old| old.drain.begin(Instant::now() + crate::DRAIN_TIMEOUT));
+                    replaced.into_iter().for_each(|old| old.drain.begin(deadline));
                     running
                 }
             };
             self.receivers.insert(receiver.id, running);
         }
-        old.values()
-            .for_each(|receiver| receiver.drain.begin(Instant::now() + crate::DRAIN_TIMEOUT));
+        old.values().for_each(|receiver| receiver.drain.begin(deadline));
+    }
+
+    fn switch(&self, id: &ComponentId, receiver: &RunningReceiver) {
+        for (worker, output) in &receiver.outputs {
+            output.set(self.routes(id, *worker));
+        }
     }
 
     fn start_receiver(&mut self, settings: Node, id: &ComponentId, mut receiver: Box<dyn Receiver>) -> RunningReceiver {

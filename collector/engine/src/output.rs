@@ -48,8 +48,8 @@ pub enum Refusal {
     /// The process is short of memory.
     #[error("the collector is short of memory")]
     Memory,
-    /// The collector is ending.
-    #[error("the collector is shutting down")]
+    /// The collector is ending, or the signal's pipeline is no more.
+    #[error("the pipeline is shutting down")]
     Closed,
 }
 
@@ -91,6 +91,11 @@ impl Output {
         let reserved: Result<Vec<_>, Refusal> = of_signal
             .map(|route| route.reserve(&payload).map(|taken| (route, taken)))
             .collect();
+        // A pipeline may have gone with a reload since the receiver asked for it.
+        let reserved = reserved.and_then(|reserved| match reserved.is_empty() {
+            true => Err(Refusal::Closed),
+            false => Ok(reserved),
+        });
         let reserved = reserved.inspect_err(|_| self.counts.refused(&payload))?;
         self.counts.received(&payload);
         for (route, taken) in reserved {
@@ -126,6 +131,9 @@ impl Output {
 
     async fn deliver(&self, payload: Payload) {
         self.counts.received(&payload);
+        if !self.carries(payload.signal()) {
+            return self.counts.dropped(reason::NO_PIPELINE, payload.items());
+        }
         for route in self.routes().iter().filter(|route| route.signal == payload.signal()) {
             // The entry that a closed queue gives back counts itself as dropped.
             drop(route.queue.send(route.entry(payload.clone(), None)).await);
@@ -335,6 +343,10 @@ mod tests {
         assert!(from_old.try_recv().is_none());
         assert!(from_new.try_recv().is_some());
         assert!(!copy.carries(Signal::Logs));
+        let log = || Payload::new(Signal::Logs, Bytes::from_static(&[0; 10]), 3);
+        assert_eq!(copy.try_send(log()), Err(Refusal::Closed), "it would be lost silently");
+        copy.send_blocking(log(), || panic!("there is nothing to wait for"));
+        assert_eq!(copy.counts.snapshot().dropped[&reason::NO_PIPELINE], 3);
         drop((output, copy));
         assert!(switch.0.upgrade().is_none(), "a switch keeps no pipeline open");
     }

@@ -9,6 +9,7 @@ use collector_engine::{
 };
 use collector_pdata::{Payload, Signal};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub const TRACES: &[Signal] = &[Signal::Traces];
@@ -19,6 +20,8 @@ pub const ITEMS: usize = 10;
 struct Feed {
     /// Gives payloads until the drain, a few at a time.
     goes_on: bool,
+    /// Gives so many payloads when the drain has begun.
+    lingers: usize,
     payloads: usize,
     stays: bool,
     from_thread: bool,
@@ -28,6 +31,7 @@ struct Feed {
 fn feed(section: &mut Section<'_, '_>, _: Option<OwnedFd>) -> Box<dyn Receiver> {
     Box::new(Feed {
         goes_on: section.flag("goes_on", false),
+        lingers: section.count("lingers", 0) as usize,
         payloads: section.count("payloads", 100) as usize,
         stays: section.flag("stays", false),
         from_thread: section.flag("from_thread", false),
@@ -68,6 +72,9 @@ impl Receiver for Feed {
             if feed.stays {
                 draining.begun().await;
             }
+            for _ in 0..feed.lingers {
+                output.send(payload()).await;
+            }
             Ok(())
         })
     }
@@ -106,6 +113,21 @@ struct Leak;
 
 impl Processor for Leak {
     fn process(&mut self, _: Payload, _: Instant, _: &mut Sink<'_>) {}
+}
+
+/// Lets the stuck processor go on.
+pub static LET_GO: AtomicBool = AtomicBool::new(false);
+
+/// Blocks its worker, which no processor may.
+struct Sticks;
+
+impl Processor for Sticks {
+    fn process(&mut self, payload: Payload, _: Instant, sink: &mut Sink<'_>) {
+        while !LET_GO.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        sink.forward(payload);
+    }
 }
 
 struct Panics(usize);
@@ -243,6 +265,11 @@ pub const COMPONENTS: Components = Components {
             configure: half,
         },
         ProcessorFactory {
+            kind: "sticks",
+            signals: TRACES,
+            configure: |_| ProcessorRecipe::new(|_| Sticks),
+        },
+        ProcessorFactory {
             kind: "alone",
             signals: TRACES,
             configure: |section| half(section).on_one_worker(),
@@ -282,7 +309,7 @@ pub fn plan(feed: &str, processors: &str, exporters: &str) -> Result<Plan, Strin
     plan_of(&format!(
         "
 receivers: {{feed: {{{feed}}}}}
-processors: {{hold: , half: , alone: , leak: , panics: }}
+processors: {{hold: , half: , alone: , sticks: , leak: , panics: }}
 exporters: {{all: , all/2: , everywhere: , stuck: , away: , fails: , leaves: }}
 service:
   pipelines:

@@ -120,3 +120,33 @@ fn an_engine_that_ends_takes_no_other_plan() {
     let answer = runtime.block_on(handle.reload(plan_of(&text("", "half", "all")).unwrap()));
     assert!(matches!(answer, Err(StartError::Ending)), "{answer:?}");
 }
+
+#[test]
+fn what_a_removed_receiver_still_gives_arrives_where_it_always_did() {
+    let with_both = "
+receivers: {feed: {goes_on: true}, feed/2: {payloads: 1, stays: true, lingers: 50}}
+exporters: {all: , all/2: }
+service:
+  pipelines:
+    traces: {receivers: [feed], exporters: [all]}
+    traces/2: {receivers: [feed/2], exporters: [all/2]}
+";
+    let one = "
+receivers: {feed: {goes_on: true}}
+exporters: {all: }
+service: {pipelines: {traces: {receivers: [feed], exporters: [all]}}}
+";
+    let engine = plan_of(with_both).unwrap().start(2).unwrap();
+    reload(&engine, one).unwrap();
+    wait_for(&engine, "all that it gave has arrived", |account| {
+        let second = account.pipelines.iter().find(|pipeline| pipeline.id == "traces/2");
+        second.unwrap().exporters[0].exported == 510
+    });
+    flows(&engine, "all");
+    engine.handle().drain(Duration::from_secs(20));
+    let (account, result) = engine.wait();
+    result.unwrap();
+    assert!(account.balances(), "{account:#?}");
+    let removed = account.receivers.iter().find(|receiver| receiver.id == "feed/2");
+    assert_eq!(removed.unwrap().received, 510);
+}

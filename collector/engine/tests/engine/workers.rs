@@ -1,6 +1,7 @@
 //! Several workers, and pipelines joined by connectors.
 
-use crate::fixture::{pipeline, plan, plan_of, wait_for};
+use crate::fixture::{LET_GO, pipeline, plan, plan_of, wait_for};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 #[test]
@@ -55,6 +56,24 @@ service:
         .find(|pipeline| pipeline.id == "traces/2")
         .unwrap();
     assert_eq!((second.received, second.exporters[0].exported), (1000, 1000));
+}
+
+#[test]
+fn a_worker_that_is_stuck_shows_by_its_silence() {
+    let engine = plan("payloads: 1, stays: true", "sticks", "all")
+        .unwrap()
+        .start(1)
+        .unwrap();
+    let handle = engine.handle();
+    wait_for(&engine, "the worker is silent", |_| {
+        handle.worker_silence()[0] > Duration::from_millis(1500)
+    });
+    LET_GO.store(true, Ordering::Relaxed);
+    wait_for(&engine, "it lives again", |_| {
+        handle.worker_silence()[0] < Duration::from_millis(1000)
+    });
+    handle.drain(Duration::from_secs(5));
+    engine.wait().1.unwrap();
 }
 
 #[test]
