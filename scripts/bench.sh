@@ -7,5 +7,5 @@ cd "$(dirname "$0")/.."
 source scripts/root.sh
 
 scripts/setup.sh build test
-[ $# -gt 0 ] || cargo bench --quiet --locked --package collector-components --bench '*'
+[ $# -gt 0 ] || cargo bench --quiet --locked --package 'collector-*' --bench '*'
 cargo_as_root bench --quiet --locked --package odigos-tests --bench '*' -- "$@"
