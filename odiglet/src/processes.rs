@@ -214,9 +214,19 @@ impl Processes {
             return;
         };
         process.ports.insert(port);
-        if process.entity.is_none() {
-            let Process { description, ports, .. } = process.clone();
-            self.consider(event.pid, description, ports, event.entity, probes, handover);
+        match process.entity {
+            None => {
+                let Process { description, ports, .. } = process.clone();
+                self.consider(event.pid, description, ports, event.entity, probes, handover);
+            }
+            Some(entity) => {
+                // An earlier event may have been looked at only when it listened already, and has set another entity. What was
+                // served in between carries the one that the kernel side gave it here.
+                if let Some(between) = event.entity.filter(|between| *between != entity) {
+                    handover.announce(between, process.description.resource(event.pid));
+                    self.ending.push((Instant::now() + GRACE, between));
+                }
+            }
         }
     }
 
