@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Description {
     pub(crate) executable: PathBuf,
     pub(crate) language: Option<Language>,
+    /// The process was looked at, and not only its path.
+    pub(crate) is_inspected: bool,
     /// Attributes of its resource, without the process id.
     attributes: Vec<(&'static str, String)>,
 }
@@ -20,6 +22,7 @@ impl Description {
     pub(crate) fn of(inspection: &Inspection) -> Self {
         let executable = PathBuf::from(&inspection.exe);
         let mut description = Self::of_executable(executable);
+        description.is_inspected = true;
         if let Some(name) = &inspection.service_name {
             description.set("service.name", name.clone());
         }
@@ -39,7 +42,7 @@ impl Description {
         description
     }
 
-    /// What is left to say of a process that was gone before it could be looked at.
+    /// What there is to say of a process that was not looked at, or was gone before it could be.
     pub(crate) fn of_executable(executable: PathBuf) -> Self {
         let name = name_of(&executable);
         let attributes = vec![
@@ -57,6 +60,7 @@ impl Description {
         Description {
             executable,
             language: None,
+            is_inspected: false,
             attributes,
         }
     }

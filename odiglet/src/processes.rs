@@ -102,7 +102,7 @@ impl Processes {
 
     /// Compares what is known of a process with what it is now.
     fn compare(&mut self, pid: u32, listeners: &mut Listeners, probes: &mut Probes, handover: &mut Handover) {
-        let description = self.inspect(pid);
+        let description = by_path(pid);
         let known = self.known.get(&pid);
         if known.is_some_and(|known| known.is_still(start_time(pid), description.as_ref())) {
             return;
@@ -134,7 +134,7 @@ impl Processes {
                 let now = Instant::now();
                 self.second_looks
                     .extend(SECOND_LOOKS.map(|after| (now + after, event.pid)));
-                let description = self.inspect(event.pid).unwrap_or_else(|| {
+                let description = by_path(event.pid).unwrap_or_else(|| {
                     Description::of_executable(PathBuf::from(String::from_utf8_lossy(filename).as_ref()))
                 });
                 self.consider(event.pid, description, ports, event.entity, probes, handover);
@@ -144,7 +144,7 @@ impl Processes {
                     .known
                     .get(&parent)
                     .map(|process| (process.description.clone(), process.ports.clone()));
-                let found = known.or_else(|| Some((self.inspect(event.pid)?, BTreeSet::new())));
+                let found = known.or_else(|| Some((by_path(event.pid)?, BTreeSet::new())));
                 if let Some((description, ports)) = found {
                     self.consider(event.pid, description, ports, event.entity, probes, handover);
                 }
@@ -249,11 +249,12 @@ impl Processes {
         self.admits(pid, description, &ports).then_some(ports)
     }
 
-    /// Traces a process if it is selected. `adopted` is the entity as which the kernel side already does.
+    /// Traces a process if it is selected; it is only looked at if so, since most that start on a machine are none of ours
+    /// and what is traced must not wait behind them. `adopted` is the entity as which the kernel side already traces it.
     fn consider(
         &mut self,
         pid: u32,
-        description: Description,
+        mut description: Description,
         mut ports: BTreeSet<u16>,
         mut adopted: Option<u32>,
         probes: &mut Probes,
@@ -273,6 +274,9 @@ impl Processes {
             ports.extend(found.unwrap_or_default());
         }
         let entity = if admitted {
+            if !description.is_inspected {
+                description = self.inspect(pid).unwrap_or(description);
+            }
             let entity = adopted.unwrap_or_else(|| self.next_entity());
             handover.announce(entity, description.resource(pid));
             let target = self.target(pid, &description, probes);
@@ -329,8 +333,7 @@ impl Processes {
             }
             Err(error) => {
                 tracing::warn!(pid, %error, "a process cannot be inspected; only its path is known");
-                let (path, _) = facts::process::Process::open(pid).ok()?.exe_path().ok()?;
-                Some(Description::of_executable(path.into()))
+                by_path(pid)
             }
         }
     }
@@ -366,6 +369,12 @@ impl Processes {
         self.last_entity = self.last_entity % (FIRST_KERNEL_ENTITY - 1) + 1;
         self.last_entity
     }
+}
+
+/// What the path of its executable alone says of a process; `None` if it is gone, or a thread of the kernel.
+fn by_path(pid: u32) -> Option<Description> {
+    let (path, _) = facts::process::Process::open(pid).ok()?.exe_path().ok()?;
+    Some(Description::of_executable(path.into()))
 }
 
 /// When the process began that has this id now.
