@@ -239,14 +239,28 @@ impl Processes {
         })
     }
 
-    /// The ports by which a process is selected that the kernel side traces already, or none. It may have begun to listen
-    /// before its exec was looked at: the kernel side then left it as it was.
-    fn ports_that_admit(&self, pid: u32, description: &Description) -> Option<BTreeSet<u16>> {
-        if !self.selection.asks_for_ports() {
-            return None;
+    /// Whether a process is selected, where the kernel side may have begun to trace it as `met`; if it is not, that ends, and
+    /// nothing of it is wanted.
+    fn settle(
+        &self,
+        pid: u32,
+        description: &Description,
+        ports: &BTreeSet<u16>,
+        met: Option<u32>,
+        probes: &Probes,
+        handover: &mut Handover,
+    ) -> bool {
+        if self.admits(pid, description, ports) {
+            return true;
         }
-        let ports = Listeners::default().ports(pid);
-        self.admits(pid, description, &ports).then_some(ports)
+        let Some(entity) = met else { return false };
+        // It may listen already, or begin to in this very moment: the kernel side knows, since it left it as it was then.
+        let listened = take_target_of(pid, entity, probes).is_some_and(|target| target.flags & Target::LISTENS != 0);
+        if listened && self.admits(pid, description, &self.selection.ports().collect()) {
+            return true;
+        }
+        handover.refuse(entity);
+        false
     }
 
     /// Traces a process if it is selected; it is only looked at if so, since most that start on a machine are none of ours
@@ -255,24 +269,13 @@ impl Processes {
         &mut self,
         pid: u32,
         mut description: Description,
-        mut ports: BTreeSet<u16>,
-        mut adopted: Option<u32>,
+        ports: BTreeSet<u16>,
+        adopted: Option<u32>,
         probes: &mut Probes,
         handover: &mut Handover,
     ) {
         let start_time = start_time(pid);
-        let mut admitted = self.admits(pid, &description, &ports);
-        if !admitted && let Some(entity) = adopted {
-            let mut found = self.ports_that_admit(pid, &description);
-            if found.is_none() {
-                release(pid, entity, probes, handover);
-                // From now on the kernel side adopts it when it listens; until just now it did not.
-                found = self.ports_that_admit(pid, &description);
-                adopted = probes.target(pid).ok().flatten().map(|target| target.entity);
-            }
-            admitted = found.is_some();
-            ports.extend(found.unwrap_or_default());
-        }
+        let admitted = self.settle(pid, &description, &ports, adopted, probes, handover);
         let entity = if admitted {
             if !description.is_inspected {
                 description = self.inspect(pid).unwrap_or(description);
@@ -408,10 +411,22 @@ fn stop_finishing(pid: u32, probes: &mut Probes) {
     }
 }
 
-/// The kernel side began to trace a process that nobody asked for.
-fn release(pid: u32, entity: u32, probes: &mut Probes, handover: &mut Handover) {
-    untrace(pid, probes);
-    handover.refuse(entity);
+/// Ends what the kernel side began as this entity, and returns what it was. Where it traces the process as another by now, the
+/// event of that is yet to come, and decides.
+fn take_target_of(pid: u32, entity: u32, probes: &Probes) -> Option<Target> {
+    let is_it = probes
+        .target(pid)
+        .ok()
+        .flatten()
+        .is_some_and(|target| target.entity == entity);
+    if !is_it {
+        return None;
+    }
+    let taken = probes.take_target(pid);
+    taken.unwrap_or_else(|error| {
+        tracing::warn!(pid, %error, "a process goes on being traced");
+        None
+    })
 }
 
 fn untrace(pid: u32, probes: &mut Probes) {

@@ -2,7 +2,7 @@
 
 use crate::support::{Program, Span, Traced, binary, check_account, free_port, in_file, until};
 use std::fs;
-use std::process::Command;
+use std::process::{Child, Command};
 use tempfile::TempDir;
 
 /// What curl was answered: path, method, status, and the bytes of the body where the server tells.
@@ -62,6 +62,60 @@ fn pythons_file_server_is_traced_as_it_is() {
     let with_body = |span: &Span| span.get("url.path") == "/post" && span.get("http.request.body.size") == "3";
     assert!(spans.iter().any(with_body), "{spans:#?}");
     check_curls_spans(&spans);
+}
+
+/// A server behind several programs that each run the next, as version managers start it, where the kernel side meets every one
+/// of them and the agent is busy with others.
+#[test]
+fn a_server_is_named_from_its_first_request_however_many_programs_lead_to_it() {
+    // In a process of its own: the ends of its children would interrupt what this one loads into the kernel meanwhile.
+    let _storm = Storm::start();
+    for _ in 0..4 {
+        let (spans, log) = spans_behind_programs();
+        let servers: Vec<&Span> = spans.iter().filter(|span| span.is_server()).collect();
+        let named = |span: &&Span| {
+            span.resource
+                .get("telemetry.sdk.language")
+                .is_some_and(|it| it == "python")
+        };
+        assert_eq!(servers.len(), 3, "{spans:#?}\n{log}");
+        assert!(servers.iter().all(named), "{servers:#?}\n{log}");
+    }
+}
+
+/// Starts one program after the other until it is let go of.
+struct Storm(Child);
+
+impl Storm {
+    fn start() -> Self {
+        Storm(
+            Command::new("sh")
+                .args(["-c", "while :; do /bin/true; done"])
+                .spawn()
+                .unwrap(),
+        )
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn spans_behind_programs() -> (Vec<Span>, String) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("page"), "hello").unwrap();
+    let port = free_port();
+    let last = format!("exec python3 -m http.server --bind 127.0.0.1 {port}");
+    let chain = format!("exec sh -c \"exec sh -c '{last}'\"");
+    let traced = Traced::start(folder, &[], &["sh", "-c", &chain], port);
+    (0..3).for_each(|_| traced.curl(&[], "/page"));
+    until("three spans of the server", || {
+        (in_file(&traced.file).iter().filter(|span| span.is_server()).count() == 3).then_some(())
+    });
+    traced.finish()
 }
 
 const FILE_SERVER: [Expected; 5] = [

@@ -140,10 +140,16 @@ struct {
 /* Returns the entity, or 0 if the process is not traced. */
 static __always_inline __u32 adopt_by_port(__u32 pid, __u16 port)
 {
-	struct target target = { .flags = TARGET_HTTP1_SERVER | TARGET_HTTP1_CLIENT };
+	struct target target = { .flags = TARGET_HTTP1_SERVER | TARGET_HTTP1_CLIENT | TARGET_LISTENS };
+	struct target *known = bpf_map_lookup_elem(&targets, &pid);
 
 	if (pid == config.own_pid || !bpf_map_lookup_elem(&adopted_ports, &port))
-		return 0;
+		return known ? known->entity : 0;
+	if (known) {
+		/* User space may be about to let go of it. */
+		__sync_fetch_and_or(&known->flags, TARGET_LISTENS);
+		return known->entity;
+	}
 	target.entity = next_entity();
 	return bpf_map_update_elem(&targets, &pid, &target, BPF_ANY) ? 0 : target.entity;
 }
@@ -152,7 +158,6 @@ static __always_inline __u32 adopt_by_port(__u32 pid, __u16 port)
 static __always_inline void on_listen(const struct sock *sk)
 {
 	struct process_event *event;
-	struct target *target;
 	__u32 pid, entity;
 	__u16 port;
 
@@ -162,8 +167,7 @@ static __always_inline void on_listen(const struct sock *sk)
 	if (!pid)
 		return;
 	port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	target = bpf_map_lookup_elem(&targets, &pid);
-	entity = target ? target->entity : adopt_by_port(pid, port);
+	entity = adopt_by_port(pid, port);
 	event = process_event(PROCESS_LISTEN, bpf_get_current_task_btf(), pid, entity);
 	if (!event)
 		return;

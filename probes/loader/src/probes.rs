@@ -36,6 +36,8 @@ impl Target {
     pub const TOLD_INSIDE: u32 = 1 << 5;
     /// Exchanges that probes in a Go program have seen begin are followed to their end, though none begins any more.
     pub const GO_FINISH: u32 = 1 << 6;
+    /// It listens on a port whose listeners are traced, as the kernel side has seen.
+    pub const LISTENS: u32 = 1 << 7;
     /// Both sides of HTTP/1, from the kernel side.
     pub const HTTP1: u32 = Self::HTTP1_SERVER | Self::HTTP1_CLIENT;
 
@@ -239,6 +241,13 @@ impl Probes {
         let found = self.map("targets")?.lookup(&pid.to_ne_bytes(), MapFlags::ANY);
         let found = found.map_err(|source| AttachError::Map { map: "targets", source })?;
         Ok(found.and_then(|bytes| Target::from_bytes(&bytes)))
+    }
+
+    /// Traces a process no longer, in one step with the reading of what was traced of it.
+    pub fn take_target(&self, pid: u32) -> Result<Option<Target>, AttachError> {
+        let taken = self.map("targets")?.lookup_and_delete(&pid.to_ne_bytes());
+        let taken = taken.map_err(|source| AttachError::Map { map: "targets", source })?;
+        Ok(taken.and_then(|bytes| Target::from_bytes(&bytes)))
     }
 
     /// Traces a process no longer. That it was not traced is no error.

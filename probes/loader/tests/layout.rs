@@ -189,6 +189,7 @@ fn constants_are_the_same_on_both_sides() {
         ("TARGET_HTTP1_FINISH", u64::from(Target::HTTP1_FINISH)),
         ("TARGET_TOLD_INSIDE", u64::from(Target::TOLD_INSIDE)),
         ("TARGET_GO_FINISH", u64::from(Target::GO_FINISH)),
+        ("TARGET_LISTENS", u64::from(Target::LISTENS)),
         ("COUNTER_SLOTS", l::COUNTER_SLOTS as u64),
     ];
     for (name, value) in expected {

@@ -101,6 +101,8 @@ enum target_flag {
 	TARGET_TOLD_INSIDE = 1 << 5,
 	/* Exchanges that probes in a Go program have seen begin are followed to their end, though none begins any more. */
 	TARGET_GO_FINISH = 1 << 6,
+	/* It listens on a port whose listeners are traced. */
+	TARGET_LISTENS = 1 << 7,
 };
 
 /* A target with none of these costs its process nothing beyond the look-up. */

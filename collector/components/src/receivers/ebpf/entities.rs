@@ -35,6 +35,7 @@ impl Entities {
             tracing::warn!(entity = id, "an entity's resource is not well formed and is left out");
             return;
         };
+        self.refused.remove(&id);
         let entity = Entity {
             resource,
             has_pid,

@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// How long a record waits for the announcement of its entity, which comes by another way than the record.
-const ENTITY_WAIT: Duration = Duration::from_secs(2);
+/// How long a record waits for the announcement of its entity, which comes by another way than the record. Odiglet answers for
+/// each that the kernel side has handed out; where hundreds of programs start at once that takes some seconds, and those that
+/// nobody asked for must not be taken for unnamed ones.
+const ENTITY_WAIT: Duration = Duration::from_secs(10);
 /// The most records that wait, and the most bytes of them.
 const MAX_HELD: usize = 4096;
 const MAX_HELD_BYTES: usize = 1 << 20;
