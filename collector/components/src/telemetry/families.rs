@@ -134,7 +134,7 @@ fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
             "odigos_collector_receiver_accepted_bytes",
             Kind::Counter,
             "Encoded bytes of the items that were accepted.",
-            &[labels[0], ("otel_signal", name(signal.signal))],
+            &[labels[0], ("otel_signal", signal.signal.name())],
             signal.bytes,
         );
     }
@@ -159,14 +159,6 @@ fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
             &[labels[0], ("counter", counter)],
             *value,
         );
-    }
-}
-
-fn name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
     }
 }
 
@@ -227,11 +219,11 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
         families.counter(
             "odigos_collector_exporter_dropped_items",
             "Items that the destination did not take, by reason.",
-            &[label, ("otel_signal", name(signal)), ("reason", why)],
+            &[label, ("otel_signal", signal.name()), ("reason", why)],
             *dropped,
         );
     }
-    let labels = [label, ("data_type", name(signal))];
+    let labels = [label, ("data_type", signal.name())];
     let size = "Items in the sending queue or under way.";
     families.add(
         ("otelcol_exporter_queue_size".to_owned(), Kind::Gauge, "1", size),
