@@ -278,7 +278,7 @@ fn components_lists_what_the_table_has() {
     assert_eq!(listed.to_yaml(), out);
     for line in [
         "receivers:\n  - name: ",
-        "processors:\n  - name: batch\n    signals:\n      - traces\n",
+        "processors:\n  - name: attributes\n    signals:\n      - traces\n",
         "  - name: otlphttp\n",
     ] {
         assert!(out.contains(line), "{line:?} is not in\n{out}");

@@ -2,7 +2,7 @@
 #![no_main]
 
 use collector_components::receivers::ebpf::{RingSource, Spans};
-use collector_pdata::{json, traces};
+use collector_pdata::{Signal, count, json};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +16,8 @@ fuzz_target!(|record: &[u8]| {
     let Some(payload) = spans.take() else { return };
     assert_eq!(payload.items(), 1);
     let request = &payload.chunks()[0];
-    assert_eq!(traces::count_spans(request), Ok(1));
+    assert_eq!(count(Signal::Traces, request), Ok(1));
     let mut text = Vec::new();
-    assert_eq!(json::put_traces(&mut text, [&request[..]]), Ok(()));
+    assert_eq!(json::put(Signal::Traces, &mut text, [&request[..]]), Ok(()));
     assert!(std::str::from_utf8(&text).is_ok());
 });

@@ -9,6 +9,7 @@ pub mod connectors;
 pub mod embed;
 pub mod exporters;
 pub mod extensions;
+mod memory;
 pub mod net;
 pub mod processors;
 pub mod receivers;
@@ -20,14 +21,14 @@ use collector_engine::Components;
 pub const COMPONENTS: Components = Components {
     receivers: &[receivers::ebpf::FACTORY, receivers::otlp::FACTORY],
     processors: &[
+        processors::attributes::FACTORY,
         processors::batch::FACTORY,
         processors::filter::FACTORY,
         processors::memory_limiter::FACTORY,
-        processors::transform::FACTORY,
-        processors::tail_sampling::FACTORY,
-        processors::attributes::FACTORY,
         processors::probabilistic_sampler::FACTORY,
         processors::resource::FACTORY,
+        processors::tail_sampling::FACTORY,
+        processors::transform::FACTORY,
     ],
     exporters: &[
         exporters::otlp::FACTORY,

@@ -47,18 +47,13 @@ impl Ledger {
 
     /// The counts of what an exporter finds on disk, which belongs to none of the pipelines of now.
     pub(crate) fn recovered(&self, signal: Signal, exporter: &str, trouble: Arc<Trouble>) -> Arc<PipelineCounts> {
-        let signal = match signal {
-            Signal::Traces => "traces",
-            Signal::Metrics => "metrics",
-            Signal::Logs => "logs",
-        };
         let exporter = ExporterCounts {
             id: exporter.to_owned(),
             trouble,
             ..ExporterCounts::default()
         };
         let counts = Arc::new(PipelineCounts {
-            id: format!("{signal}/{RECOVERED}"),
+            id: format!("{}/{RECOVERED}", signal.name()),
             exporters: vec![Arc::new(exporter)],
             ..PipelineCounts::default()
         });

@@ -180,8 +180,7 @@ impl Compiler {
         if let Some(number) = symbols::number(symbol) {
             return Some(number);
         }
-        let known: Vec<String> = symbols::all().map(|(name, _)| name).collect();
-        let hint = hint(symbol, known.iter().map(String::as_str));
+        let hint = hint(symbol, symbols::all().map(|(name, _)| name));
         self.error(column, format!("there is no enum symbol `{symbol}`{hint}"))
     }
 

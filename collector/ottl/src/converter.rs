@@ -218,10 +218,21 @@ fn to_double(value: ValueRef<'_>) -> Evaluated<'_> {
     Ok(match value {
         ValueRef::Bool(value) => ValueRef::Double(f64::from(u8::from(value))),
         ValueRef::Int(value) => ValueRef::Double(value as f64),
-        ValueRef::Text(text) => text.parse().map_or(ValueRef::Nil, ValueRef::Double),
+        ValueRef::Text(text) => go_float(&text).map_or(ValueRef::Nil, ValueRef::Double),
         ValueRef::Double(_) => value,
         _ => ValueRef::Nil,
     })
+}
+
+/// Reads a number as Go's `ParseFloat` does, but in decimal only. Too large a number is none, unless it says infinity.
+pub fn go_float(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let is_word = unsigned.starts_with(|c: char| c.is_ascii_alphabetic());
+    if number.is_nan() && unsigned.len() < text.len() || number.is_infinite() && !is_word {
+        return None;
+    }
+    Some(number)
 }
 
 fn to_bool(value: ValueRef<'_>) -> Evaluated<'_> {

@@ -26,6 +26,7 @@ mod symbols;
 pub mod value;
 
 pub use ast::Key;
+pub use converter::go_float;
 pub use error::{CompileError, CompileErrors, EvalError};
 pub use lex::MAX_LENGTH;
 pub use parse::{MAX_DEPTH, parse_condition, parse_statement};

@@ -1,51 +1,41 @@
-//! The symbols of OTLP's enums, and their numbers (`trace.proto`, `metrics.proto`, `logs.proto`; the data types of metrics
-//! are numbered as upstream's pdata does).
+//! The symbols of OTLP's enums and their numbers, and those that upstream has beside them.
 
-/// The kinds of spans.
-pub(crate) const SPAN_KINDS: [(&str, &str); 6] = [
-    ("SPAN_KIND_UNSPECIFIED", "Unspecified"),
-    ("SPAN_KIND_INTERNAL", "Internal"),
-    ("SPAN_KIND_SERVER", "Server"),
-    ("SPAN_KIND_CLIENT", "Client"),
-    ("SPAN_KIND_PRODUCER", "Producer"),
-    ("SPAN_KIND_CONSUMER", "Consumer"),
+use collector_pdata::logs::SEVERITY_NUMBERS;
+use collector_pdata::metrics::AGGREGATION_TEMPORALITIES;
+use collector_pdata::traces::{SPAN_KINDS, STATUS_CODES};
+
+/// The words that `kind.string` has for the kinds of spans, by number.
+pub(crate) const SPAN_KIND_WORDS: [&str; 6] = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"];
+
+/// The data types of metrics, numbered as upstream's pdata does.
+const METRIC_DATA_TYPES: [&str; 6] = [
+    "METRIC_DATA_TYPE_NONE",
+    "METRIC_DATA_TYPE_GAUGE",
+    "METRIC_DATA_TYPE_SUM",
+    "METRIC_DATA_TYPE_HISTOGRAM",
+    "METRIC_DATA_TYPE_EXPONENTIAL_HISTOGRAM",
+    "METRIC_DATA_TYPE_SUMMARY",
 ];
 
-const OTHERS: [(&str, i64); 15] = [
-    ("STATUS_CODE_UNSET", 0),
-    ("STATUS_CODE_OK", 1),
-    ("STATUS_CODE_ERROR", 2),
-    ("AGGREGATION_TEMPORALITY_UNSPECIFIED", 0),
-    ("AGGREGATION_TEMPORALITY_DELTA", 1),
-    ("AGGREGATION_TEMPORALITY_CUMULATIVE", 2),
-    ("METRIC_DATA_TYPE_NONE", 0),
-    ("METRIC_DATA_TYPE_GAUGE", 1),
-    ("METRIC_DATA_TYPE_SUM", 2),
-    ("METRIC_DATA_TYPE_HISTOGRAM", 3),
-    ("METRIC_DATA_TYPE_EXPONENTIAL_HISTOGRAM", 4),
-    ("METRIC_DATA_TYPE_SUMMARY", 5),
-    ("FLAG_NONE", 0),
-    ("FLAG_NO_RECORDED_VALUE", 1),
-    ("SEVERITY_NUMBER_UNSPECIFIED", 0),
-];
+/// Of data points.
+const FLAGS: [&str; 2] = ["FLAG_NONE", "FLAG_NO_RECORDED_VALUE"];
 
-/// In their order from 1, four of each.
-const SEVERITIES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+/// Each by number.
+const ENUMS: [&[&str]; 6] = [
+    &SPAN_KINDS,
+    &STATUS_CODES,
+    &AGGREGATION_TEMPORALITIES,
+    &METRIC_DATA_TYPES,
+    &FLAGS,
+    &SEVERITY_NUMBERS,
+];
 
 /// The number of `symbol`.
 pub(crate) fn number(symbol: &str) -> Option<i64> {
-    all().find(|(name, _)| name == symbol).map(|(_, number)| number)
+    all().find(|(name, _)| *name == symbol).map(|(_, number)| number)
 }
 
 /// Every symbol with its number.
-pub(crate) fn all() -> impl Iterator<Item = (String, i64)> {
-    let kinds = SPAN_KINDS.into_iter().map(|(name, _)| name).zip(0..);
-    let severities = SEVERITIES.into_iter().enumerate().flat_map(|(rank, name)| {
-        (1..=4).map(move |step| {
-            let suffix = if step == 1 { String::new() } else { step.to_string() };
-            (format!("SEVERITY_NUMBER_{name}{suffix}"), rank as i64 * 4 + step)
-        })
-    });
-    let plain = kinds.chain(OTHERS).map(|(name, number)| (name.to_owned(), number));
-    plain.chain(severities)
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, i64)> {
+    ENUMS.into_iter().flat_map(|names| names.iter().copied().zip(0..))
 }

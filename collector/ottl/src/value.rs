@@ -296,15 +296,14 @@ impl CompareOp {
 }
 
 fn lists_equal(a: &[Value], b: &[Value]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b))
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
 }
 
-/// The order of entries is no part of a map's value.
 fn maps_equal(a: &[(String, Value)], b: &[(String, Value)]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let same = |value: &Value, other: Option<&Value>| other.is_some_and(|other| values_equal(value, other));
+    let same = |value: &Value, other: Option<&Value>| other.is_some_and(|other| same_value(value, other));
     if a.len() <= FEW {
         return a.iter().all(|(key, value)| same(value, find(b, key)));
     }
@@ -312,7 +311,8 @@ fn maps_equal(a: &[(String, Value)], b: &[(String, Value)]) -> bool {
     a.iter().all(|(key, value)| same(value, b.get(key.as_str()).copied()))
 }
 
-fn values_equal(a: &Value, b: &Value) -> bool {
+/// Whether two values are of one type and the same. The order of a map's entries makes no difference.
+pub fn same_value(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::List(a), Value::List(b)) => lists_equal(a, b),
         (Value::Map(a), Value::Map(b)) => maps_equal(a, b),

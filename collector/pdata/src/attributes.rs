@@ -37,13 +37,28 @@ pub mod field {
     pub const METADATA: u32 = 12;
 }
 
+/// An attribute's key and encoded `AnyValue`.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// The attributes in field `number` of `message`, in order.
+#[inline]
+pub fn pairs(message: &[u8], number: u32) -> impl Iterator<Item = Result<Pair<'_>, Malformed>> {
+    messages(message, number).map(|attribute| pair(attribute?))
+}
+
+/// Key and value of an encoded `KeyValue`.
+#[inline]
+pub fn pair(attribute: &[u8]) -> Result<Pair<'_>, Malformed> {
+    let (key, value) = split(attribute)?;
+    Ok((&attribute[key], &attribute[value]))
+}
+
 /// The encoded `AnyValue` of the first attribute `key` in field `number` of `message`.
 pub fn find<'a>(message: &'a [u8], number: u32, key: &[u8]) -> Result<Option<&'a [u8]>, Malformed> {
-    for attribute in messages(message, number) {
-        let attribute = attribute?;
-        let (found, value) = split(attribute)?;
-        if &attribute[found] == key {
-            return Ok(Some(&attribute[value]));
+    for pair in pairs(message, number) {
+        let (found, value) = pair?;
+        if found == key {
+            return Ok(Some(value));
         }
     }
     Ok(None)

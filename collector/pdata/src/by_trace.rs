@@ -7,7 +7,7 @@
 use crate::edit::Change;
 use crate::proto::{Malformed, field_len, put_bytes, put_bytes_key};
 use crate::scan::{Scan, last_bytes, messages, put_all_but};
-use crate::traces::{Resource, Scope, Span};
+use crate::traces::Span;
 use crate::view::id;
 use crate::{Payload, Signal};
 use std::borrow::Borrow;
@@ -124,14 +124,14 @@ impl Origin {
         &self.bytes[self.resource..self.bytes.len() - LENGTH]
     }
 
-    /// The resource.
-    pub fn resource(&self) -> Result<Resource<'_>, Malformed> {
-        last_bytes(self.resource_spans(), 1).map(Resource::new)
+    /// The encoded `Resource`, empty if there is none.
+    pub fn encoded_resource(&self) -> Result<&[u8], Malformed> {
+        last_bytes(self.resource_spans(), 1)
     }
 
-    /// The scope.
-    pub fn scope(&self) -> Result<Scope<'_>, Malformed> {
-        last_bytes(self.scope_spans(), 1).and_then(Scope::read)
+    /// The encoded `InstrumentationScope`, empty if there is none.
+    pub fn encoded_scope(&self) -> Result<&[u8], Malformed> {
+        last_bytes(self.scope_spans(), 1)
     }
 }
 

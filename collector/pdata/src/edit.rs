@@ -85,7 +85,8 @@ pub struct Rewritten {
 }
 
 /// Edits one encoded request. Resources, scopes and metrics without items are left out, whether or not they had any
-/// before; only metrics in a scope that is copied whole are not looked for. The edit is not asked about what a request's part lacks, but for an absent resource or scope.
+/// before; only metrics in a scope that is copied whole are not looked for. The edit is not asked about what a request's
+/// part lacks, but for an absent resource or scope.
 pub fn rewrite<E: Edit + ?Sized>(signal: Signal, request: &[u8], edit: &mut E) -> Result<Rewritten, Malformed> {
     let mut rewriter = Rewriter {
         signal,

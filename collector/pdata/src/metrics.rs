@@ -10,6 +10,13 @@ pub use point::{
     ValueAtQuantile,
 };
 
+/// The names of `AggregationTemporality`, by number.
+pub const AGGREGATION_TEMPORALITIES: [&str; 3] = [
+    "AGGREGATION_TEMPORALITY_UNSPECIFIED",
+    "AGGREGATION_TEMPORALITY_DELTA",
+    "AGGREGATION_TEMPORALITY_CUMULATIVE",
+];
+
 /// The `ResourceMetrics` of one encoded request.
 pub fn resource_metrics(request: &[u8]) -> impl Iterator<Item = Result<ResourceMetrics<'_>, Malformed>> {
     messages(request, 1).map(|message| message.map(ResourceMetrics))

@@ -16,6 +16,15 @@ pub enum Signal {
 impl Signal {
     /// All of them, in the order of their numbers.
     pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+
+    /// What OTLP calls it, in the paths of its services for one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
+        }
+    }
 }
 
 /// The encoded body of an export request, in pieces that are each a body of its own. Cloning shares the bytes.

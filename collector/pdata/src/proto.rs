@@ -193,6 +193,36 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// The numbers that are encoded next to each other in one field, varints or fixed64s: OTLP packs no others. Ends after the
+/// first error.
+pub fn packed(bytes: &[u8], wire_type: u8) -> impl Iterator<Item = Result<FieldValue<'static>, Malformed>> {
+    let mut rest = fields(bytes);
+    std::iter::from_fn(move || {
+        if rest.remaining() == 0 {
+            return None;
+        }
+        let value = match wire_type {
+            FIXED64 => rest.fixed64().map(FieldValue::Fixed64),
+            _ => rest.varint().map(FieldValue::Varint),
+        };
+        if value.is_err() {
+            rest = fields(&[]);
+        }
+        Some(value)
+    })
+}
+
+/// A sint32 as the unsigned number that is encoded: small ones of either sign become small.
+pub fn zigzag(number: i32) -> u64 {
+    u64::from((number << 1 ^ number >> 31) as u32)
+}
+
+/// The sint32 that was encoded so.
+pub fn unzigzag(encoded: u64) -> i32 {
+    let encoded = encoded as u32;
+    (encoded >> 1) as i32 ^ -((encoded & 1) as i32)
+}
+
 /// Wire type of integers.
 pub const VARINT: u8 = 0;
 /// Wire type of fixed64 and double.
@@ -264,7 +294,8 @@ pub fn put_double(out: &mut Vec<u8>, number: u32, value: f64) {
     put_fixed64(out, number, value.to_bits());
 }
 
-/// Appends a message field whose body `put_body` appends, and does nothing else to `out`. The body moves by a byte or more if its length takes them.
+/// Appends a message field whose body `put_body` appends, and does nothing else to `out`. The body moves by a byte or more
+/// if its length takes them.
 pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, put_body: impl FnOnce(&mut Vec<u8>)) {
     put_bytes_key(out, number, 0);
     let start = out.len();

@@ -9,6 +9,9 @@ use bytes::Bytes;
 /// an item that is too large by itself, with its resource and scope, makes a larger one. `usize::MAX` is no limit. Pieces
 /// that fit stay as they are. A piece that must be cut is written anew, with resource, scope and metric in each part;
 /// what has no items is left out of it.
+///
+/// A stranger may put a million items of two bytes into a resource of megabytes. When the parts would take many times the
+/// memory of the payload, all that is left becomes one part, whatever the limits.
 pub fn parts(payload: Payload, max_items: usize, max_bytes: usize) -> Result<Vec<Payload>, Malformed> {
     let mut cutter = Cutter {
         signal: payload.signal(),
@@ -17,6 +20,7 @@ pub fn parts(payload: Payload, max_items: usize, max_bytes: usize) -> Result<Vec
         open: Payload::empty(payload.signal()),
         done: Vec::new(),
         part: Part::default(),
+        spare: LEAST_SPARE.saturating_add(payload.bytes().saturating_mul(SPARE)),
     };
     if cutter.fits(payload.items(), payload.bytes()) {
         return Ok(vec![payload]);
@@ -42,7 +46,15 @@ struct Cutter {
     open: Payload,
     done: Vec<Payload>,
     part: Part,
+    /// What cuts may still take.
+    spare: usize,
 }
+
+/// What all cuts of a payload may take, in bytes, and more of a payload in times its own bytes.
+const LEAST_SPARE: usize = 64 << 20;
+const SPARE: usize = 8;
+/// What a cut takes beside the fields that are written once more.
+const CUT: usize = 256;
 
 impl Cutter {
     /// Whether so much more fits into what is open.
@@ -102,14 +114,22 @@ impl Cutter {
     /// Puts an item where it fits: into the open part, or into the next one.
     fn put_item(&mut self, number: u32, item: &[u8]) {
         if self.items() >= self.max_items {
-            self.close();
+            self.cut_here();
         }
         let (begun, length) = (self.part.begun, self.part.out.len());
         self.part.put_item(number, item);
         if !self.fits(0, 0) && self.items() > 1 {
             self.part.take_back(begun, length);
-            self.close();
+            self.cut_here();
             self.part.put_item(number, item);
+        }
+    }
+
+    /// Closes what is open, if there is anything left for another cut.
+    fn cut_here(&mut self) {
+        if let Some(spare) = self.spare.checked_sub(self.part.prefixes() + CUT) {
+            self.spare = spare;
+            self.close();
         }
     }
 
@@ -189,6 +209,11 @@ impl Part {
         self.out.truncate(length);
         self.begun = begun;
         self.items -= 1;
+    }
+
+    /// How long the fields are that a new part begins with.
+    fn prefixes(&self) -> usize {
+        self.frames[..self.depth].iter().map(|frame| frame.prefix.len()).sum()
     }
 
     /// Ends the innermost of the messages that are begun.

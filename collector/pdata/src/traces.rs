@@ -5,6 +5,19 @@ use crate::scan::{last_bytes, messages};
 use crate::view::id;
 pub use crate::view::{AnyValue, Attribute, Attributes, MAX_DEPTH, Nested, Resource, Scope, resource_attributes};
 
+/// The names of `SpanKind`, by number.
+pub const SPAN_KINDS: [&str; 6] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+
+/// The names of `StatusCode`, by number.
+pub const STATUS_CODES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
+
 /// The `ResourceSpans` of one encoded request.
 pub fn resource_spans(request: &[u8]) -> impl Iterator<Item = Result<ResourceSpans<'_>, Malformed>> {
     messages(request, 1).map(|message| message.map(ResourceSpans))

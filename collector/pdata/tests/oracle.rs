@@ -183,7 +183,7 @@ proptest! {
     fn the_json_is_read_back_as_the_same_request(mut request in request()) {
         fill_in(&mut request);
         let mut out = Vec::new();
-        json::put_traces(&mut out, [&request.encode_to_vec()[..]]).unwrap();
+        json::put(Signal::Traces, &mut out, [&request.encode_to_vec()[..]]).unwrap();
         let read: ExportTraceServiceRequest = serde_json::from_slice(&out)
             .map_err(|error| TestCaseError::fail(format!("{error}: {}", String::from_utf8_lossy(&out))))?;
         prop_assert_eq!(read, request);
@@ -226,7 +226,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()) + 1);
         }
         let mut out = b"kept".to_vec();
-        if json::put_traces(&mut out, [&bytes[..]]).is_err() {
+        if json::put(Signal::Traces, &mut out, [&bytes[..]]).is_err() {
             prop_assert_eq!(&out[..], b"kept");
         }
         let _ = walk(&bytes);
@@ -236,7 +236,7 @@ proptest! {
     #[test]
     fn any_bytes_are_an_error_or_a_walk(bytes in vec(any::<u8>(), 0..200)) {
         let _ = walk(&bytes);
-        let _ = json::put_traces(&mut Vec::new(), [&bytes[..]]);
+        let _ = json::put(Signal::Traces, &mut Vec::new(), [&bytes[..]]);
     }
 }
 
@@ -415,7 +415,7 @@ fn json_escapes_what_could_do_harm() {
     }];
     let mut out = Vec::new();
     let bytes = Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
-    json::put_traces(&mut out, [&bytes[..]]).unwrap();
+    json::put(Signal::Traces, &mut out, [&bytes[..]]).unwrap();
     let expected = "{\"resourceSpans\":[{\"resource\":{},\"scopeSpans\":[{\"scope\":{},\"spans\":[{\
         \"traceId\":\"abababababababababababababababab\",\"spanId\":\"\",\
         \"name\":\"a\\\"\\\\\\u001b\\u000a\\u007fé\",\"startTimeUnixNano\":\"0\",\"endTimeUnixNano\":\"0\",\

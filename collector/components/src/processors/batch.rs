@@ -3,7 +3,7 @@
 //! ```yaml
 //! processors:
 //!   batch:
-//!     send_batch_size: 8192         # items that are sent at once, without waiting for the timeout
+//!     send_batch_size: 8192         # items that are sent without waiting for the timeout; 0 sends at once
 //!     timeout: 200ms                # the longest that an item waits; 0 sends at once
 //!     send_batch_max_size: 0        # the most items of a batch; 0 is no limit
 //!     send_batch_max_bytes: 3145728 # the most bytes of a batch, unless one item has more; 0 is no limit

@@ -12,10 +12,10 @@
 //! do so, and their peers try again later. Nothing that was taken is dropped for want of memory. It looks at what the
 //! process has resident, more often than `check_interval` while data comes in fast.
 
+use crate::memory;
 use collector_config::Section;
 use collector_engine::{Gate, Processor, ProcessorFactory, ProcessorRecipe, Sink};
 use collector_pdata::{Payload, Signal};
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -56,11 +56,11 @@ fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     if settings.check_interval.is_zero() {
         section.error("check_interval", "must be set, for example to 1s");
     }
-    let limit = settings.soft_limit(usable_memory()).unwrap_or_else(|(key, message)| {
+    let limit = settings.soft_limit(memory::usable()).unwrap_or_else(|(key, message)| {
         section.error(key, message);
         u64::MAX
     });
-    let gate: Arc<dyn Gate> = Arc::new(Limiter::new(limit, settings.check_interval, resident));
+    let gate: Arc<dyn Gate> = Arc::new(Limiter::new(limit, settings.check_interval, memory::private));
     ProcessorRecipe {
         gate: Some(gate),
         ..ProcessorRecipe::new(|_| Pass)
@@ -158,33 +158,6 @@ impl Processor for Pass {
     }
 }
 
-/// Bytes of this process that are resident and not a file's.
-fn resident() -> Option<u64> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let mut pages = statm.split_whitespace().map(str::parse::<u64>);
-    let (resident, shared) = (pages.nth(1)?.ok()?, pages.next()?.ok()?);
-    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
-}
-
-/// The memory that this process may use: its control group's limit, or what the machine has.
-pub(super) fn usable_memory() -> u64 {
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total(&text));
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let group = limits
-        .iter()
-        .find_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
-    machine.into_iter().chain(group).min().unwrap_or(u64::MAX)
-}
-
-fn total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,13 +229,5 @@ mod tests {
         };
         assert!((0..10).all(|_| limiter.is_open()));
         assert_eq!(LOOKS.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn the_system_says_what_is_resident_and_usable() {
-        let resident = resident().unwrap();
-        assert!(resident > 100 * 1024, "{resident}");
-        assert!(usable_memory() > resident);
-        assert_eq!(total("MemTotal:       2048 kB\nMemFree: 1 kB\n"), Some(2 << 20));
     }
 }

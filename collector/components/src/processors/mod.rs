@@ -6,7 +6,7 @@ mod editing;
 pub mod filter;
 mod matching;
 pub mod memory_limiter;
-pub mod ottl;
+mod ottl;
 pub mod probabilistic_sampler;
 pub mod resource;
 pub mod tail_sampling;

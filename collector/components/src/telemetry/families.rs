@@ -1,5 +1,6 @@
 //! The account as metric families.
 
+use crate::memory;
 use collector_engine::{Account, EngineHandle, ExporterAccount, PipelineAccount, ReceiverAccount, reason};
 use collector_pdata::Signal;
 use std::collections::BTreeMap;
@@ -134,7 +135,7 @@ fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
             "odigos_collector_receiver_accepted_bytes",
             Kind::Counter,
             "Encoded bytes of the items that were accepted.",
-            &[labels[0], ("otel_signal", name(signal.signal))],
+            &[labels[0], ("otel_signal", signal.signal.name())],
             signal.bytes,
         );
     }
@@ -159,14 +160,6 @@ fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
             &[labels[0], ("counter", counter)],
             *value,
         );
-    }
-}
-
-fn name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
     }
 }
 
@@ -227,11 +220,11 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
         families.counter(
             "odigos_collector_exporter_dropped_items",
             "Items that the destination did not take, by reason.",
-            &[label, ("otel_signal", name(signal)), ("reason", why)],
+            &[label, ("otel_signal", signal.name()), ("reason", why)],
             *dropped,
         );
     }
-    let labels = [label, ("data_type", name(signal))];
+    let labels = [label, ("data_type", signal.name())];
     let size = "Items in the sending queue or under way.";
     families.add(
         ("otelcol_exporter_queue_size".to_owned(), Kind::Gauge, "1", size),
@@ -262,7 +255,7 @@ fn of_process(engine: &EngineHandle, families: &mut Families) {
         let help = "Total CPU user and system time in seconds.";
         families.add(seconds("otelcol_process_cpu_seconds", help), &[], cpu);
     }
-    if let Some(resident) = resident_bytes() {
+    if let Some(resident) = memory::resident() {
         let help = "Total physical memory (resident set size).";
         families.bytes("otelcol_process_memory_rss", Kind::Gauge, help, &[], resident);
     }
@@ -274,12 +267,6 @@ fn cpu_seconds() -> Option<f64> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
-}
-
-fn resident_bytes() -> Option<u64> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 #[cfg(test)]
@@ -360,7 +347,6 @@ mod tests {
 
     #[test]
     fn the_process_knows_its_own_size_and_work() {
-        assert!(resident_bytes().unwrap() > 1 << 20);
         assert!(cpu_seconds().is_some_and(|seconds| seconds < 1e6));
     }
 }

@@ -174,7 +174,7 @@ fn errors_name_the_condition_and_its_line() {
     trace_conditions: ['name == \"a\"']
     log_conditions: ['log.body == 1', 'span.name == \"x\"']";
     let expected = [
-        "line 5: processors::filter::error_mode: expected ignore, silent or propagate, found \"ignor\"",
+        "line 5: processors::filter::error_mode: \"ignor\" is none of ignore, silent, propagate; did you mean",
         "processors::filter::traces::span::1: column 1: the context span has no path `nam`; did you mean `name`?",
         "processors::filter::traces::span::1: column 15: the context span has no path `kin`; did you mean `kind`?",
         "processors::filter::traces::exclude: is not supported by this collector: what it names would not be dropped; write conditions",

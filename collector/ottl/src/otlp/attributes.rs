@@ -6,7 +6,7 @@ use crate::error::EvalError;
 use crate::value::{Map, ValueRef, find, map_entry_mut};
 use collector_pdata::Value;
 use collector_pdata::attributes as encoded;
-use collector_pdata::proto::{Malformed, fields};
+use collector_pdata::proto::Malformed;
 use std::collections::HashSet;
 
 /// The most keys that are looked through one after the other.
@@ -35,30 +35,6 @@ impl Default for Overlay {
 pub(super) struct Base<'a> {
     pub(super) message: &'a [u8],
     pub(super) number: u32,
-}
-
-impl<'a> Base<'a> {
-    /// Keys and encoded values, in order.
-    fn entries(self) -> impl Iterator<Item = Result<(&'a [u8], &'a [u8]), Malformed>> {
-        let attributes = fields(self.message).filter(move |field| match field {
-            Ok(field) => field.number == self.number,
-            Err(_) => true,
-        });
-        attributes.map(|field| key_and_value(field?.bytes()?))
-    }
-}
-
-fn key_and_value(attribute: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
-    for field in fields(attribute) {
-        let field = field?;
-        match field.number {
-            1 => key = field.bytes()?,
-            2 => value = field.bytes()?,
-            _ => {}
-        }
-    }
-    Ok((key, value))
 }
 
 impl Overlay {
@@ -172,8 +148,8 @@ impl Overlay {
     }
 
     fn each_key(&self, base: Base<'_>, visit: &mut dyn FnMut(&str)) -> Result<(), EvalError> {
-        for entry in base.entries() {
-            visit(&String::from_utf8_lossy(entry?.0));
+        for pair in encoded::pairs(base.message, base.number) {
+            visit(&String::from_utf8_lossy(pair?.0));
         }
         if let Overlay::Changes(changes) = self {
             changes.iter().for_each(|(key, _)| visit(key));
@@ -194,8 +170,8 @@ impl Overlay {
             }
             Overlay::Changes(changes) => changes,
         };
-        for entry in base.entries() {
-            let (key, value) = entry?;
+        for pair in encoded::pairs(base.message, base.number) {
+            let (key, value) = pair?;
             let key = String::from_utf8_lossy(key);
             let go_on = match changes.iter().find(|(changed, _)| *changed == key) {
                 Some((_, Some(value))) => visit(&key, &ValueRef::from(value)),
@@ -258,7 +234,7 @@ impl<'o> Placing<'o> {
             return Ok(Fate::Stays);
         }
         // A key that is not UTF-8 is known by what programs see of it.
-        let (key, _) = key_and_value(attribute)?;
+        let (key, _) = encoded::pair(attribute)?;
         let key = String::from_utf8_lossy(key);
         let Some(at) = changes.iter().position(|(changed, _)| *changed == key) else {
             return Ok(Fate::Stays);

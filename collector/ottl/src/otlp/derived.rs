@@ -4,9 +4,10 @@ use crate::error::EvalError;
 use crate::lex::decode_hex;
 use crate::operand::{hex, mismatch, new_text};
 use crate::path::Field;
-use crate::symbols::SPAN_KINDS;
+use crate::symbols::SPAN_KIND_WORDS;
 use crate::value::ValueRef;
 use collector_pdata::Value;
+use collector_pdata::traces::SPAN_KINDS;
 use std::borrow::Cow;
 
 /// The field that `field` is a form of.
@@ -30,10 +31,13 @@ pub(super) fn read(field: Field, value: ValueRef<'_>) -> ValueRef<'_> {
         (_, ValueRef::Bytes(id)) if id.iter().all(|byte| *byte == 0) => ValueRef::Text(Cow::Borrowed("")),
         (_, ValueRef::Bytes(id)) => new_text(hex(&id)),
         (_, ValueRef::Int(kind)) => {
-            let names = usize::try_from(kind).ok().and_then(|kind| SPAN_KINDS.get(kind));
-            let (symbol, name) = names.copied().unwrap_or(("", ""));
-            let text = if field == Field::KindString { name } else { symbol };
-            ValueRef::Text(Cow::Borrowed(text))
+            let words = if field == Field::KindString {
+                SPAN_KIND_WORDS
+            } else {
+                SPAN_KINDS
+            };
+            let word = usize::try_from(kind).ok().and_then(|kind| words.get(kind).copied());
+            ValueRef::Text(Cow::Borrowed(word.unwrap_or("")))
         }
         (_, other) => other,
     }
@@ -49,9 +53,8 @@ pub(super) fn write(field: Field, value: Value) -> Result<Value, EvalError> {
         Field::BodyString => Ok(Value::Text(text)),
         Field::KindString | Field::KindDeprecatedString => {
             let why = "there is no span kind of that name";
-            let number = SPAN_KINDS
-                .iter()
-                .position(|(symbol, name)| *symbol == text || *name == text);
+            let number =
+                (0..SPAN_KINDS.len()).find(|kind| [SPAN_KINDS[*kind], SPAN_KIND_WORDS[*kind]].contains(&&*text));
             let number = number.ok_or(EvalError::Argument { what, why })?;
             Ok(Value::Int(number as i64))
         }

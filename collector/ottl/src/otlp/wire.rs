@@ -6,8 +6,8 @@ use crate::path::Field;
 use crate::value::ValueRef;
 use collector_pdata::Value;
 use collector_pdata::proto::{
-    FIXED32, Field as Encoded, FieldValue, Malformed, fields, put_bytes, put_double, put_fixed64, put_key,
-    put_varint_field,
+    FIXED32, FIXED64, Field as Encoded, FieldValue, Malformed, VARINT, fields, packed, put_bytes, put_double,
+    put_fixed64, put_key, put_varint_field, unzigzag, zigzag,
 };
 use collector_pdata::traces::AnyValue;
 use std::borrow::Cow;
@@ -120,8 +120,7 @@ impl Slot {
             (Wire::Enum, Value::Int(value)) => put_varint_field(out, self.number, *value as i32 as u64),
             (Wire::Uint32, Value::Int(value)) => put_varint_field(out, self.number, u64::from(*value as u32)),
             (Wire::Zigzag, Value::Int(value)) => {
-                let value = *value as i32;
-                put_varint_field(out, self.number, u64::from((value << 1 ^ value >> 31) as u32));
+                put_varint_field(out, self.number, zigzag(*value as i32));
             }
             (Wire::Fixed32, Value::Int(value)) => {
                 put_key(out, self.number, FIXED32);
@@ -162,10 +161,7 @@ impl Wire {
             },
             Wire::Enum => ValueRef::Int(i64::from(field.varint()? as i32)),
             Wire::Uint32 => ValueRef::Int(i64::from(field.varint()? as u32)),
-            Wire::Zigzag => {
-                let value = field.varint()? as u32;
-                ValueRef::Int(i64::from((value >> 1) as i32 ^ -((value & 1) as i32)))
-            }
+            Wire::Zigzag => ValueRef::Int(unzigzag(field.varint()?).into()),
             Wire::Fixed32 => ValueRef::Int(field.fixed32()?.into()),
             Wire::Fixed64 => ValueRef::Int(field.fixed64()? as i64),
             Wire::Double => ValueRef::Double(f64::from_bits(field.fixed64()?)),
@@ -183,45 +179,27 @@ impl Wire {
 
     /// Packed or not: a reader takes both.
     fn read_elements(self, field: &Encoded<'_>, values: &mut Vec<Value>) -> Result<(), Malformed> {
-        let element = |bits: u64| match self {
-            Wire::Doubles => Value::Double(f64::from_bits(bits)),
-            _ => Value::Int(bits as i64),
-        };
-        match (self, field.value) {
-            (Wire::Varints, FieldValue::Varint(value)) => values.push(element(value)),
-            (Wire::Fixed64s | Wire::Doubles, FieldValue::Fixed64(value)) => values.push(element(value)),
-            (Wire::Varints, FieldValue::Bytes(packed)) => read_varints(packed, values)?,
-            (_, FieldValue::Bytes(packed)) => {
-                let (eights, rest) = packed.as_chunks::<8>();
-                if !rest.is_empty() {
-                    return Err(Malformed::Truncated);
+        let wire_type = if self == Wire::Varints { VARINT } else { FIXED64 };
+        match field.value {
+            FieldValue::Bytes(bytes) => {
+                for value in packed(bytes, wire_type) {
+                    values.push(self.element(field.number, value?)?);
                 }
-                values.extend(eights.iter().map(|eight| element(u64::from_le_bytes(*eight))));
             }
-            _ => return Err(Malformed::FieldType(field.number)),
+            value => values.push(self.element(field.number, value)?),
         }
         Ok(())
     }
-}
 
-fn read_varints(packed: &[u8], values: &mut Vec<Value>) -> Result<(), Malformed> {
-    let mut rest = packed;
-    while !rest.is_empty() {
-        let length = rest.iter().take(10).position(|byte| byte & 0x80 == 0);
-        let length = length.ok_or(if rest.len() < 10 {
-            Malformed::Truncated
-        } else {
-            Malformed::Varint
-        })?;
-        let (varint, after) = rest.split_at(length + 1);
-        let value = varint
-            .iter()
-            .rev()
-            .fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f));
-        values.push(Value::Int(value as i64));
-        rest = after;
+    fn element(self, number: u32, value: FieldValue<'_>) -> Result<Value, Malformed> {
+        match (self, value) {
+            (Wire::Varints, FieldValue::Varint(bits)) | (Wire::Fixed64s, FieldValue::Fixed64(bits)) => {
+                Ok(Value::Int(bits as i64))
+            }
+            (Wire::Doubles, FieldValue::Fixed64(bits)) => Ok(Value::Double(f64::from_bits(bits))),
+            _ => Err(Malformed::FieldType(number)),
+        }
     }
-    Ok(())
 }
 
 /// An encoded `AnyValue`, borrowed where that is possible.

@@ -187,6 +187,8 @@ fn conversions_give_nil_where_there_is_nothing_to_convert() {
         ("Double(\"1.5\") == 1.5", true),
         ("Double(3) == 3.0", true),
         ("Double(\"x\") == nil", true),
+        ("Double(\"1e999\") == nil", true),
+        ("Double(\"-Inf\") < 0.0", true),
         ("Bool(\"T\") == true", true),
         ("Bool(0) == false", true),
         ("String(7) == \"7\"", true),

@@ -12,5 +12,4 @@ mod schema;
 
 pub use decode::{JsonError, Limits, decode};
 pub use encode::put;
-pub use encode::traces::{put_span, put_traces};
 pub use response::{PartialSuccess, Status, decode_response, decode_status, put_response, put_status};

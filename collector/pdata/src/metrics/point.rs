@@ -1,4 +1,4 @@
-use crate::proto::{Field, FieldValue, Fields, Malformed, fields};
+use crate::proto::{Field, FieldValue, Fields, Malformed, fields, unzigzag};
 use crate::scan::messages;
 use crate::view::{Attributes, id};
 
@@ -208,7 +208,7 @@ impl<'a> ExponentialHistogramDataPoint<'a> {
             3 => self.time_unix_nano = field.fixed64()?,
             4 => self.count = field.fixed64()?,
             5 => self.sum = Some(double(field)?),
-            6 => self.scale = zigzag(field.varint()?),
+            6 => self.scale = unzigzag(field.varint()?),
             7 => self.zero_count = field.fixed64()?,
             8 => self.positive = Some(Buckets::read(field.bytes()?)?),
             9 => self.negative = Some(Buckets::read(field.bytes()?)?),
@@ -238,7 +238,7 @@ impl<'a> Buckets<'a> {
         for field in fields(raw) {
             let field = field?;
             if field.number == 1 {
-                buckets.offset = zigzag(field.varint()?);
+                buckets.offset = unzigzag(field.varint()?);
             }
         }
         Ok(buckets)
@@ -319,12 +319,6 @@ impl<'a> Exemplar<'a> {
 
 fn double(field: &Field<'_>) -> Result<f64, Malformed> {
     field.fixed64().map(f64::from_bits)
-}
-
-/// A sint32.
-fn zigzag(value: u64) -> i32 {
-    let value = value as u32;
-    (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
 /// The numbers of a repeated field, which encoders may pack into one value, or several, or write one by one.

@@ -131,11 +131,11 @@ fn equal_origins_are_held_once_and_forgotten_with_their_last_segment() {
     let first = grouper.take(&request("shop", 1)).unwrap();
     let second = grouper.take(&request("shop", 2)).unwrap();
     assert!(std::ptr::eq(first[0].segment.origin(), second[0].segment.origin()));
-    assert_eq!(
-        first[0].segment.origin().resource().unwrap().text("service.name"),
-        Ok(Some(&b"shop"[..]))
-    );
-    assert_eq!(first[0].segment.origin().scope().unwrap().name, b"s");
+    let origin = first[0].segment.origin();
+    let resource = Resource::decode(origin.encoded_resource().unwrap()).unwrap();
+    assert_eq!(resource.attributes[0].key, "service.name");
+    let scope = InstrumentationScope::decode(origin.encoded_scope().unwrap()).unwrap();
+    assert_eq!(scope.name, "s");
     let one = grouper.bytes();
     for round in 0..1000 {
         grouper.take(&request(&format!("shop-{round:04}"), 1)).unwrap();

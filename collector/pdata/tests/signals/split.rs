@@ -1,6 +1,7 @@
 use crate::disorder::disorder;
 use crate::generate::{Request, points, request};
-use collector_pdata::{Payload, count, split};
+use collector_pdata::encode::put_resource_spans;
+use collector_pdata::{Payload, Signal, count, split};
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use proptest::prelude::*;
 
@@ -112,5 +113,26 @@ proptest! {
         if let Ok(parts) = split::parts(payload, 2, length / 2) {
             prop_assert!(parts.iter().all(|part| part.items() <= 2));
         }
+    }
+}
+
+#[test]
+fn cutting_a_large_resource_with_tiny_items_takes_no_memory_without_bound() {
+    const SPANS: usize = 50_000;
+    let resource = [&[0x12, 0x80, 0x80, 0x40][..], &vec![0; 1 << 20]].concat();
+    let spans = [0x12, 0].repeat(SPANS);
+    let mut request = Vec::new();
+    put_resource_spans(&mut request, &resource, &[], &spans);
+    let length = request.len();
+    for (max_items, max_bytes) in [(usize::MAX, 1 << 20), (10, usize::MAX)] {
+        let payload = Payload::new(Signal::Traces, request.clone().into(), SPANS);
+        let parts = split::parts(payload, max_items, max_bytes).unwrap();
+        let taken: usize = parts.iter().map(Payload::bytes).sum();
+        assert!(
+            parts.len() > 50 && taken < (64 << 20) + 10 * length,
+            "{} parts, {taken} bytes",
+            parts.len()
+        );
+        assert_eq!(parts.iter().map(Payload::items).sum::<usize>(), SPANS);
     }
 }

@@ -125,11 +125,10 @@ fn endpoints(section: &mut Section<'_, '_>) -> [Option<Endpoint>; 3] {
             "is required, or one of traces_endpoint, metrics_endpoint, logs_endpoint",
         );
     }
-    let mut names = ["traces", "metrics", "logs"].into_iter();
+    let mut signals = Signal::ALL.into_iter();
     own.map(|own| {
-        let name = names.next().unwrap_or_default();
-        let common = base.clone().map(|base| Endpoint {
-            path: format!("{}/v1/{name}", base.path),
+        let common = base.clone().zip(signals.next()).map(|(base, signal)| Endpoint {
+            path: format!("{}/v1/{}", base.path, signal.name()),
             ..base
         });
         own.or(common)

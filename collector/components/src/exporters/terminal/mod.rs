@@ -144,10 +144,8 @@ fn put_lines(screen: &mut Screen, delivery: &Delivery) -> Result<(), collector_p
 }
 
 fn put_json(screen: &mut Screen, delivery: &Delivery) -> Result<(), collector_pdata::Malformed> {
-    json::put_traces(
-        &mut screen.text,
-        delivery.payload.chunks().iter().map(|chunk| &chunk[..]),
-    )?;
+    let chunks = delivery.payload.chunks().iter().map(|chunk| &chunk[..]);
+    json::put(delivery.payload.signal(), &mut screen.text, chunks)?;
     screen.text.push(b'\n');
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The action `convert`.
 
 use super::apply::replace;
+use collector_ottl::go_float;
 use collector_pdata::edit::Change;
 use collector_pdata::{Malformed, Value};
 
@@ -39,18 +40,7 @@ fn to_double(value: &Value) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
-        Value::Text(text) => parse_double(text),
+        Value::Text(text) => go_float(text),
         _ => None,
     }
-}
-
-/// Reads a number as Go's `ParseFloat` does, but in decimal only. Too large a number is none, unless it says infinity.
-pub(crate) fn parse_double(text: &str) -> Option<f64> {
-    let number: f64 = text.parse().ok()?;
-    let unsigned = text.trim_start_matches(['+', '-']);
-    let is_word = unsigned.starts_with(|c: char| c.is_ascii_alphabetic());
-    if number.is_nan() && unsigned.len() < text.len() || number.is_infinite() && !is_word {
-        return None;
-    }
-    Some(number)
 }

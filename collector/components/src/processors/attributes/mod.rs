@@ -26,7 +26,6 @@ mod hash;
 pub(crate) use action::Actions;
 pub(crate) use action::value as config_value;
 pub(crate) use apply::Applier;
-pub(crate) use convert::parse_double;
 
 use super::editing::Editing;
 use super::matching::{Filter, Matching};

@@ -21,9 +21,10 @@
 
 mod edit;
 
+use super::editing::{account, forward};
 use super::ottl::{EVALUATION_FAILED, ErrorMode, Failures, Group, GroupKind, read_conditions, read_groups};
 use collector_config::Section;
-use collector_engine::{Processor, ProcessorFactory, ProcessorRecipe, Sink, reason};
+use collector_engine::{Processor, ProcessorFactory, ProcessorRecipe, Sink};
 use collector_ottl::Context;
 use collector_pdata::{Payload, Signal};
 use edit::Filtering;
@@ -140,15 +141,7 @@ impl Processor for Filter {
         if filtering.failures.report("filter") {
             return sink.dropped(EVALUATION_FAILED, items);
         }
-        if let Some(error) = &edited.error {
-            tracing::warn!(%error, items = edited.malformed, "what is not OTLP is dropped");
-            sink.dropped(reason::MALFORMED, edited.malformed);
-        }
-        if edited.dropped > 0 {
-            sink.dropped(FILTERED, edited.dropped);
-        }
-        if !edited.payload.is_empty() {
-            sink.forward(edited.payload);
-        }
+        let left = account(edited, FILTERED, sink);
+        forward(left, sink);
     }
 }

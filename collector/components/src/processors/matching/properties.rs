@@ -4,7 +4,7 @@ use super::texts::{Expected, MatchType, Texts};
 use collector_config::Section;
 use collector_pdata::attributes::{field, find};
 use collector_pdata::logs::LogRecord;
-use collector_pdata::traces::{Scope, Span};
+use collector_pdata::traces::{SPAN_KINDS, Scope, Span};
 use collector_pdata::{ItemKind, Malformed, Signal, Value};
 
 /// What must hold of an item; what is not there always holds.
@@ -36,16 +36,6 @@ pub(super) struct Library {
     /// `None` for any.
     version: Option<Texts>,
 }
-
-/// In the order of their numbers.
-const SPAN_KINDS: [&str; 6] = [
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
 
 /// What upstream compares with where a resource has no `service.name`.
 const NO_SERVICE: &str = "<nil-service-name>";

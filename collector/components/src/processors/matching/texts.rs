@@ -3,6 +3,7 @@
 use crate::processors::attributes::config_value;
 use collector_config::{Node, Section, Value as Written};
 use collector_ottl::go_regex;
+use collector_ottl::value::same_value;
 use collector_pdata::attributes::find;
 use collector_pdata::{Malformed, Value};
 use regex::Regex;
@@ -77,7 +78,7 @@ impl Expected {
         };
         Ok(match &self.value {
             Condition::Any => true,
-            Condition::Equal(value) => equal(value, &Value::read(found)?),
+            Condition::Equal(value) => same_value(value, &Value::read(found)?),
             Condition::Matches(texts) => text_of(&Value::read(found)?).is_some_and(|text| texts.matches(&text)),
         })
     }
@@ -97,23 +98,6 @@ impl Condition {
                 Condition::Any
             }
         }
-    }
-}
-
-/// Whether two values are the same; the order of a map's entries makes no difference.
-fn equal(expected: &Value, found: &Value) -> bool {
-    match (expected, found) {
-        (Value::List(expected), Value::List(found)) => {
-            expected.len() == found.len() && expected.iter().zip(found).all(|(one, other)| equal(one, other))
-        }
-        (Value::Map(expected), Value::Map(found)) => {
-            expected.len() == found.len()
-                && expected.iter().all(|(key, value)| {
-                    let other = found.iter().find(|(other, _)| other == key);
-                    other.is_some_and(|(_, other)| equal(value, other))
-                })
-        }
-        (expected, found) => expected == found,
     }
 }
 

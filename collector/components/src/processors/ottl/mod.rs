@@ -30,20 +30,12 @@ pub enum ErrorMode {
 impl ErrorMode {
     /// Reads `error_mode`.
     pub fn read(section: &mut Section<'_, '_>, default: ErrorMode) -> ErrorMode {
-        match section.text("error_mode") {
-            None => default,
-            Some("ignore") => ErrorMode::Ignore,
-            Some("silent") => ErrorMode::Silent,
-            Some("propagate") => ErrorMode::Propagate,
-            Some(other) => {
-                let message = format!(
-                    "expected ignore, silent or propagate, found \"{}\"",
-                    other.escape_debug()
-                );
-                section.error("error_mode", message);
-                default
-            }
-        }
+        let modes = [
+            ("ignore", ErrorMode::Ignore),
+            ("silent", ErrorMode::Silent),
+            ("propagate", ErrorMode::Propagate),
+        ];
+        section.choice("error_mode", &modes).unwrap_or(default)
     }
 }
 

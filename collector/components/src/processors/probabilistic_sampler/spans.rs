@@ -4,7 +4,7 @@ use super::carrier::Carrier;
 use super::decision::{Decision, Evidence, Sampler};
 use super::threshold::{Randomness, Threshold};
 use super::tracestate::TraceState;
-use crate::processors::attributes::parse_double;
+use collector_ottl::go_float;
 use collector_pdata::Malformed;
 use collector_pdata::attributes::{field, find};
 use collector_pdata::edit::{Change, put_with};
@@ -88,7 +88,7 @@ fn priority(span: &[u8]) -> Result<Option<Threshold>, Malformed> {
     let number = match AnyValue::read(value)? {
         Some(AnyValue::Int(number)) => Some(number as f64),
         Some(AnyValue::Double(number)) => Some(number),
-        Some(AnyValue::Text(text)) => std::str::from_utf8(text).ok().and_then(parse_double),
+        Some(AnyValue::Text(text)) => std::str::from_utf8(text).ok().and_then(go_float),
         _ => None,
     };
     Ok(match number {

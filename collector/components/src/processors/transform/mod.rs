@@ -21,6 +21,7 @@ mod edit;
 mod passes;
 mod recorded;
 
+use super::editing::{account, forward};
 use super::ottl::{EVALUATION_FAILED, ErrorMode, GroupKind, read_groups};
 use collector_config::Section;
 use collector_engine::{Processor, ProcessorFactory, ProcessorRecipe, Sink, reason};
@@ -90,14 +91,9 @@ impl Processor for Transform {
             if done.failures.report("transform") {
                 return sink.dropped(EVALUATION_FAILED, items);
             }
-            if let Some(error) = done.error {
-                tracing::warn!(%error, items = done.malformed, "what is not OTLP is dropped");
-                sink.dropped(reason::MALFORMED, done.malformed);
-            }
-            payload = done.payload;
+            // Nothing is dropped but what cannot be read.
+            payload = account(done.edited, reason::MALFORMED, sink);
         }
-        if !payload.is_empty() {
-            sink.forward(payload);
-        }
+        forward(payload, sink);
     }
 }

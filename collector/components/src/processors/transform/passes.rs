@@ -8,7 +8,7 @@ use super::edit::Transforming;
 use super::recorded::run_recorded;
 use crate::processors::ottl::{Failures, Group, depth};
 use collector_ottl::Context;
-use collector_pdata::{Malformed, Payload, Signal};
+use collector_pdata::{Edited, Payload, Signal};
 
 /// Groups that are run in one walk.
 #[derive(Debug)]
@@ -22,9 +22,7 @@ pub(super) struct Pass {
 /// A payload after a pass.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub(super) payload: Payload,
-    pub(super) malformed: usize,
-    pub(super) error: Option<Malformed>,
+    pub(super) edited: Edited,
     pub(super) failures: Failures,
 }
 
@@ -63,12 +61,8 @@ impl Pass {
             return run_recorded(self, payload);
         }
         let mut edit = Transforming::new(self);
-        let edited = payload.edit(&mut edit);
-        // A resource without items goes, and takes none with it.
         Done {
-            payload: edited.payload,
-            malformed: edited.malformed,
-            error: edited.error,
+            edited: payload.edit(&mut edit),
             failures: edit.failures,
         }
     }

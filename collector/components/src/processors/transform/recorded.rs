@@ -10,30 +10,31 @@ use crate::processors::ottl::Failures;
 use collector_ottl::Context;
 use collector_ottl::otlp::Layer;
 use collector_pdata::edit::{Change, Edit, rewrite};
-use collector_pdata::{Malformed, Payload, Signal};
+use collector_pdata::{Edited, Malformed, Payload, Signal};
 use std::collections::VecDeque;
 
 pub(super) fn run_recorded(pass: &Pass, payload: Payload) -> Done {
-    let mut done = Done {
+    let mut failures = Failures::default();
+    let mut edited = Edited {
         payload: Payload::empty(payload.signal()),
+        dropped: 0,
         malformed: 0,
         error: None,
-        failures: Failures::default(),
     };
     for chunk in payload.chunks() {
         let mut edit = Transforming::new(pass);
-        edit.failures = std::mem::take(&mut done.failures);
+        edit.failures = failures;
         match both_walks(payload.signal(), chunk, &mut edit) {
             Ok(part) if part.is_empty() => {}
-            Ok(part) => done.payload.append(part),
-            Err(error) => done.error = Some(error),
+            Ok(part) => edited.payload.append(part),
+            Err(error) => edited.error = Some(error),
         }
-        done.failures = edit.failures;
+        failures = edit.failures;
     }
-    if done.error.is_some() {
-        done.malformed = payload.items().saturating_sub(done.payload.items());
+    if edited.error.is_some() {
+        edited.malformed = payload.items().saturating_sub(edited.payload.items());
     }
-    done
+    Done { edited, failures }
 }
 
 fn both_walks(signal: Signal, chunk: &bytes::Bytes, edit: &mut Transforming<'_>) -> Result<Payload, Malformed> {

@@ -17,7 +17,7 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) enum Rejection {
     #[error("there is nothing at {0}")]
     NotFound(String),
-    #[error("no pipeline takes {} from this receiver", name(*.0))]
+    #[error("no pipeline takes {} from this receiver", .0.name())]
     NotCarried(Signal),
     #[error("only POST is allowed")]
     Method,
@@ -41,14 +41,6 @@ pub(crate) enum Rejection {
     Busy,
     #[error("the request was not complete within {0:?}")]
     TooSlow(Duration),
-}
-
-fn name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    }
 }
 
 impl From<Invalid> for Rejection {

@@ -300,9 +300,9 @@ fn streams_beyond_the_limit_are_refused_and_the_others_served() {
     block_on(async {
         let mut stream = TcpStream::connect(receiving.grpc).await.unwrap();
         stream.write_all(GREETING).await.unwrap();
-        for id in [1, 3, 5] {
-            stream.write_all(&frame(1, 4, id, HEADERS)).await.unwrap();
-        }
+        // In one write: a stream that was answered in between would make room for the next.
+        let streams = [1, 3, 5].map(|id| frame(1, 4, id, HEADERS));
+        stream.write_all(&streams.concat()).await.unwrap();
         loop {
             let mut head = [0; 9];
             stream.read_exact(&mut head).await.unwrap();

@@ -1,7 +1,7 @@
 //! Numbers: what fits, and how it is encoded.
 
 use crate::json::schema::Kind;
-use crate::proto::put_varint;
+use crate::proto::{put_varint, zigzag};
 
 /// The bits of an integer, sign-extended as varints are; nothing if it does not fit.
 pub(super) fn integer(kind: Kind, number: i128) -> Option<u64> {
@@ -43,9 +43,4 @@ pub(super) fn put_bits(out: &mut Vec<u8>, kind: Kind, bits: u64) {
         Kind::Sint32 => put_varint(out, zigzag(bits as i32)),
         _ => put_varint(out, bits),
     }
-}
-
-/// Small numbers of either sign become small ones without.
-fn zigzag(number: i32) -> u64 {
-    u64::from(((number << 1) ^ (number >> 31)) as u32)
 }

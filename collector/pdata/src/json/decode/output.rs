@@ -1,6 +1,6 @@
 //! What is written: protobuf, each message's length put in once it is known.
 
-use crate::proto::{BYTES, put_key, varint_len};
+use crate::proto::{BYTES, put_key, put_length, varint_len};
 use serde::de::Error;
 
 /// Encoded bytes up to a limit.
@@ -52,10 +52,7 @@ impl Output {
             self.bytes.resize(start + length + more, 0);
             self.bytes.copy_within(start..start + length, start + more);
         }
-        for (place, byte) in self.bytes[start - 1..start + more].iter_mut().enumerate() {
-            let last = place == more;
-            *byte = (length >> (7 * place)) as u8 & 0x7f | u8::from(!last) << 7;
-        }
+        put_length(&mut self.bytes[start - 1..start + more], length as u64);
     }
 
     /// How much content there is.

@@ -3,23 +3,15 @@
 //! Of a field that is not repeated the last occurrence counts, for messages too. Protobuf would join several parts of a
 //! message, but no encoder writes them, the views do not either, and a stranger could make it costly.
 
-use super::packed::packed;
 use super::text::{Separator, put_base64, put_decimal, put_double, put_hex, put_key, put_signed, put_string};
+use super::value::{put_any_value, put_attribute};
+use crate::json::schema::common::{ANY_VALUE, KEY_VALUE};
 use crate::json::schema::{Field, Kind, Message, NUMBERS, Rule};
-use crate::proto::{self, BYTES, FIXED32, FIXED64, FieldValue, Malformed, VARINT, fields};
-use crate::traces::MAX_DEPTH;
+use crate::proto::{self, BYTES, FIXED32, FIXED64, FieldValue, Malformed, VARINT, fields, packed, unzigzag};
+use std::ptr;
 
 /// Appends a message as a JSON object.
-pub(super) fn put_message(
-    out: &mut Vec<u8>,
-    message: &'static Message,
-    encoded: &[u8],
-    depth: usize,
-) -> Result<(), Malformed> {
-    let depth = depth + usize::from(message.nests);
-    if depth > MAX_DEPTH {
-        return Err(Malformed::TooDeep);
-    }
+pub(super) fn put_message(out: &mut Vec<u8>, message: &'static Message, encoded: &[u8]) -> Result<(), Malformed> {
     let last = last_values(message, encoded)?;
     out.push(b'{');
     let mut object = Separator::default();
@@ -27,9 +19,9 @@ pub(super) fn put_message(
         match (field.rule, last[field.number as usize]) {
             (Rule::Repeated, last) if last.is_some() || field.always => {
                 put_key(out, &mut object, field.key);
-                put_list(out, field, fields(encoded), depth)?;
+                put_list(out, field, fields(encoded))?;
             }
-            (_, last) => put_field(out, &mut object, field, last, depth)?,
+            (_, last) => put_field(out, &mut object, field, last)?,
         }
     }
     out.push(b'}');
@@ -77,14 +69,13 @@ fn put_field(
     object: &mut Separator,
     field: &'static Field,
     last: Option<FieldValue<'_>>,
-    depth: usize,
 ) -> Result<(), Malformed> {
     let shown = last.filter(|value| field.keeps_default() || !is_default(field.kind, *value));
     if shown.is_none() && !field.always {
         return Ok(());
     }
     put_key(out, object, field.key);
-    put_value(out, field.kind, shown.unwrap_or(absent(field.kind)), depth)
+    put_value(out, field.kind, shown.unwrap_or(absent(field.kind)))
 }
 
 fn absent(kind: Kind) -> FieldValue<'static> {
@@ -111,7 +102,6 @@ pub(super) fn put_list<'a>(
     out: &mut Vec<u8>,
     field: &'static Field,
     items: impl Iterator<Item = Result<proto::Field<'a>, Malformed>>,
-    depth: usize,
 ) -> Result<(), Malformed> {
     out.push(b'[');
     let mut list = Separator::default();
@@ -125,7 +115,7 @@ pub(super) fn put_list<'a>(
             FieldValue::Bytes(packed) if field.packed() => put_packed(out, &mut list, field.kind, packed)?,
             value => {
                 list.put(out);
-                put_value(out, field.kind, value, depth)?;
+                put_value(out, field.kind, value)?;
             }
         }
     }
@@ -136,15 +126,15 @@ pub(super) fn put_list<'a>(
 fn put_packed(out: &mut Vec<u8>, list: &mut Separator, kind: Kind, bytes: &[u8]) -> Result<(), Malformed> {
     for value in packed(bytes, kind.wire_type()) {
         list.put(out);
-        put_value(out, kind, value?, 0)?;
+        put_value(out, kind, value?)?;
     }
     Ok(())
 }
 
 /// The type is one that `expect_type` took.
-fn put_value(out: &mut Vec<u8>, kind: Kind, value: FieldValue<'_>, depth: usize) -> Result<(), Malformed> {
+fn put_value(out: &mut Vec<u8>, kind: Kind, value: FieldValue<'_>) -> Result<(), Malformed> {
     match value {
-        FieldValue::Bytes(bytes) => return put_bytes(out, kind, bytes, depth),
+        FieldValue::Bytes(bytes) => return put_bytes(out, kind, bytes),
         FieldValue::Varint(bits) => put_varint(out, kind, bits),
         FieldValue::Fixed32(bits) => put_decimal(out, u64::from(bits)),
         FieldValue::Fixed64(bits) if matches!(kind, Kind::Double) => put_double(out, f64::from_bits(bits)),
@@ -153,9 +143,11 @@ fn put_value(out: &mut Vec<u8>, kind: Kind, value: FieldValue<'_>, depth: usize)
     Ok(())
 }
 
-fn put_bytes(out: &mut Vec<u8>, kind: Kind, bytes: &[u8], depth: usize) -> Result<(), Malformed> {
+fn put_bytes(out: &mut Vec<u8>, kind: Kind, bytes: &[u8]) -> Result<(), Malformed> {
     match kind {
-        Kind::Message(message) => return put_message(out, message, bytes, depth),
+        Kind::Message(message) if ptr::eq(message, &KEY_VALUE) => return put_attribute(out, bytes),
+        Kind::Message(message) if ptr::eq(message, &ANY_VALUE) => return put_any_value(out, bytes),
+        Kind::Message(message) => return put_message(out, message, bytes),
         Kind::Id(length) if !bytes.is_empty() && bytes.len() != length => {
             return Err(Malformed::IdLength(bytes.len()));
         }
@@ -176,7 +168,7 @@ fn put_varint(out: &mut Vec<u8>, kind: Kind, bits: u64) {
         Kind::Bool if bits != 0 => out.extend_from_slice(b"true"),
         Kind::Bool => out.extend_from_slice(b"false"),
         Kind::Uint32 => put_decimal(out, u64::from(bits as u32)),
-        Kind::Sint32 => put_signed(out, i64::from(unzigzag(bits as u32))),
+        Kind::Sint32 => put_signed(out, i64::from(unzigzag(bits))),
         Kind::Int64 => put_long(out, true, bits),
         Kind::Uint64 => put_long(out, false, bits),
         _ => put_signed(out, i64::from(bits as i32)),
@@ -190,8 +182,4 @@ fn put_long(out: &mut Vec<u8>, signed: bool, bits: u64) {
         false => put_decimal(out, bits),
     }
     out.push(b'"');
-}
-
-fn unzigzag(number: u32) -> i32 {
-    (number >> 1) as i32 ^ -((number & 1) as i32)
 }

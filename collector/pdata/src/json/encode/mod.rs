@@ -1,9 +1,8 @@
 //! Encoded requests to OTLP/JSON.
 
 mod message;
-mod packed;
 pub(super) mod text;
-pub(super) mod traces;
+mod value;
 
 use super::schema::{Message, request};
 use crate::proto::fields;
@@ -14,9 +13,6 @@ use text::{Separator, put_key};
 /// Appends one export request of `signal`, in pieces that are each a request, as one line without its end. On an error
 /// `out` is as it was.
 pub fn put<'a>(signal: Signal, out: &mut Vec<u8>, chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Malformed> {
-    if signal == Signal::Traces {
-        return traces::put_traces(out, chunks);
-    }
     let start = out.len();
     let result = put_request(request(signal), out, chunks);
     if result.is_err() {
@@ -36,7 +32,7 @@ fn put_request<'a>(
     let mut object = Separator::default();
     for list in request.fields {
         put_key(out, &mut object, list.key);
-        put_list(out, list, &mut items, 0)?;
+        put_list(out, list, &mut items)?;
     }
     out.push(b'}');
     Ok(())

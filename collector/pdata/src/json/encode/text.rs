@@ -1,5 +1,7 @@
 //! The pieces of JSON.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::io::Write;
 
 /// Puts a comma before each element but the first.
@@ -34,30 +36,11 @@ pub(in crate::json) fn put_text(out: &mut Vec<u8>, object: &mut Separator, key: 
     }
 }
 
-pub(in crate::json) fn put_count(out: &mut Vec<u8>, object: &mut Separator, key: &str, count: u32) {
-    if count != 0 {
-        put_key(out, object, key);
-        put_decimal(out, u64::from(count));
-    }
-}
-
 pub(in crate::json) fn put_number(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: i32) {
     if number != 0 {
         put_key(out, object, key);
-        put(out, format_args!("{number}"));
+        put_signed(out, i64::from(number));
     }
-}
-
-pub(in crate::json) fn put_long(out: &mut Vec<u8>, object: &mut Separator, key: &str, number: u64) {
-    put_key(out, object, key);
-    out.push(b'"');
-    put_decimal(out, number);
-    out.push(b'"');
-}
-
-pub(in crate::json) fn put_id(out: &mut Vec<u8>, object: &mut Separator, key: &str, id: &[u8]) {
-    put_key(out, object, key);
-    put_hex(out, id);
 }
 
 /// An id in quotes.
@@ -115,20 +98,7 @@ pub(in crate::json) fn put_decimal(out: &mut Vec<u8>, mut number: u64) {
 }
 
 pub(in crate::json) fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for group in bytes.chunks(3) {
-        let mut padded = [0; 3];
-        padded[..group.len()].copy_from_slice(group);
-        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            out.push(if digit <= group.len() {
-                DIGITS[index as usize]
-            } else {
-                b'='
-            });
-        }
-    }
+    out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
 }
 
 pub(in crate::json) fn put_signed(out: &mut Vec<u8>, number: i64) {

@@ -22,7 +22,7 @@ static SCOPE: Message = Message::new(&[
     dropped_attributes_count(4),
 ]);
 
-static KEY_VALUE: Message = Message::new(&[
+pub(in crate::json) static KEY_VALUE: Message = Message::new(&[
     field(1, "key", "key", Kind::Text).always(),
     field(2, "value", "value", Kind::Message(&ANY_VALUE)).always(),
 ]);

@@ -4,6 +4,7 @@ use super::common::{
     ANY_VALUE, attributes, dropped_attributes_count, resource, schema_url, scope, span_id, time, trace_id,
 };
 use super::{Kind, Message, field};
+use crate::logs::SEVERITY_NUMBERS;
 
 pub(super) static REQUEST: Message =
     Message::new(
@@ -31,7 +32,7 @@ static SCOPE_LOGS: Message = Message::new(&[
 static LOG_RECORD: Message = Message::new(&[
     time(1),
     field(11, "observed_time_unix_nano", "observedTimeUnixNano", Kind::Fixed64),
-    field(2, "severity_number", "severityNumber", Kind::Enum(SEVERITY)),
+    field(2, "severity_number", "severityNumber", Kind::Enum(&SEVERITY_NUMBERS)),
     field(3, "severity_text", "severityText", Kind::Text),
     field(12, "event_name", "eventName", Kind::Text),
     field(5, "body", "body", Kind::Message(&ANY_VALUE)),
@@ -41,31 +42,3 @@ static LOG_RECORD: Message = Message::new(&[
     trace_id(9),
     span_id(10),
 ]);
-
-const SEVERITY: &[&str] = &[
-    "SEVERITY_NUMBER_UNSPECIFIED",
-    "SEVERITY_NUMBER_TRACE",
-    "SEVERITY_NUMBER_TRACE2",
-    "SEVERITY_NUMBER_TRACE3",
-    "SEVERITY_NUMBER_TRACE4",
-    "SEVERITY_NUMBER_DEBUG",
-    "SEVERITY_NUMBER_DEBUG2",
-    "SEVERITY_NUMBER_DEBUG3",
-    "SEVERITY_NUMBER_DEBUG4",
-    "SEVERITY_NUMBER_INFO",
-    "SEVERITY_NUMBER_INFO2",
-    "SEVERITY_NUMBER_INFO3",
-    "SEVERITY_NUMBER_INFO4",
-    "SEVERITY_NUMBER_WARN",
-    "SEVERITY_NUMBER_WARN2",
-    "SEVERITY_NUMBER_WARN3",
-    "SEVERITY_NUMBER_WARN4",
-    "SEVERITY_NUMBER_ERROR",
-    "SEVERITY_NUMBER_ERROR2",
-    "SEVERITY_NUMBER_ERROR3",
-    "SEVERITY_NUMBER_ERROR4",
-    "SEVERITY_NUMBER_FATAL",
-    "SEVERITY_NUMBER_FATAL2",
-    "SEVERITY_NUMBER_FATAL3",
-    "SEVERITY_NUMBER_FATAL4",
-];

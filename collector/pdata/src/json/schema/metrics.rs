@@ -4,6 +4,7 @@ use super::common::{
     attributes, filtered_attributes, metadata, resource, schema_url, scope, span_id, start_time, time, trace_id,
 };
 use super::{Field, Kind, Message, Rule, field};
+use crate::metrics::AGGREGATION_TEMPORALITIES;
 
 pub(super) static REQUEST: Message = Message::new(&[field(
     1,
@@ -76,15 +77,9 @@ const fn temporality() -> Field {
         2,
         "aggregation_temporality",
         "aggregationTemporality",
-        Kind::Enum(TEMPORALITY),
+        Kind::Enum(&AGGREGATION_TEMPORALITIES),
     )
 }
-
-const TEMPORALITY: &[&str] = &[
-    "AGGREGATION_TEMPORALITY_UNSPECIFIED",
-    "AGGREGATION_TEMPORALITY_DELTA",
-    "AGGREGATION_TEMPORALITY_CUMULATIVE",
-];
 
 static NUMBER_DATA_POINT: Message = Message::new(&[
     attributes(7),

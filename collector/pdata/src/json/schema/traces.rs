@@ -4,6 +4,7 @@ use super::common::{
     attributes, dropped_attributes_count, resource, schema_url, scope, span_id, start_time, time, trace_id,
 };
 use super::{Field, Kind, Message, field};
+use crate::traces::{SPAN_KINDS, STATUS_CODES};
 
 pub(super) static REQUEST: Message =
     Message::new(&[
@@ -33,7 +34,7 @@ static SPAN: Message = Message::new(&[
     field(4, "parent_span_id", "parentSpanId", Kind::Id(8)),
     field(16, "flags", "flags", Kind::Fixed32),
     field(5, "name", "name", Kind::Text),
-    field(6, "kind", "kind", Kind::Enum(SPAN_KIND)),
+    field(6, "kind", "kind", Kind::Enum(&SPAN_KINDS)),
     start_time(7).always(),
     field(8, "end_time_unix_nano", "endTimeUnixNano", Kind::Fixed64).always(),
     attributes(9),
@@ -63,20 +64,9 @@ static LINK: Message = Message::new(&[
 
 static STATUS: Message = Message::new(&[
     field(2, "message", "message", Kind::Text),
-    field(3, "code", "code", Kind::Enum(STATUS_CODE)),
+    field(3, "code", "code", Kind::Enum(&STATUS_CODES)),
 ]);
 
 const fn trace_state(number: u32) -> Field {
     field(number, "trace_state", "traceState", Kind::Text)
 }
-
-const SPAN_KIND: &[&str] = &[
-    "SPAN_KIND_UNSPECIFIED",
-    "SPAN_KIND_INTERNAL",
-    "SPAN_KIND_SERVER",
-    "SPAN_KIND_CLIENT",
-    "SPAN_KIND_PRODUCER",
-    "SPAN_KIND_CONSUMER",
-];
-
-const STATUS_CODE: &[&str] = &["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];

@@ -5,7 +5,7 @@ use collector_ottl::EvalError;
 use collector_pdata::attributes::{self, field};
 use collector_pdata::proto::Malformed;
 use collector_pdata::traces::AnyValue;
-use regex::bytes::RegexSet;
+use regex::Regex;
 use std::collections::HashSet;
 use std::ptr;
 
@@ -27,7 +27,7 @@ pub(super) enum Wanted {
     /// One of these texts.
     Text(HashSet<Box<[u8]>>),
     /// A text that one of these is found in.
-    Pattern(RegexSet),
+    Pattern(Vec<Regex>),
     Bool(bool),
 }
 
@@ -42,7 +42,7 @@ impl Attribute {
             let origin = segment.origin();
             if !seen.is_some_and(|seen| ptr::eq(seen, origin)) {
                 seen = Some(origin);
-                if self.is_on_resource(origin.resource()?.attributes())? {
+                if self.is_on_resource(origin.encoded_resource()?)? {
                     return Ok(true);
                 }
             }
@@ -50,14 +50,11 @@ impl Attribute {
         trace.any_span(|span| Ok(self.is_on_span(span)?))
     }
 
-    fn is_on_resource(&self, attributes: collector_pdata::traces::Attributes<'_>) -> Result<bool, Malformed> {
-        for attribute in attributes {
-            let attribute = attribute?;
-            if attribute.key == &*self.key {
-                return Ok(self.wanted.is(attribute.value));
-            }
+    fn is_on_resource(&self, resource: &[u8]) -> Result<bool, Malformed> {
+        match attributes::find(resource, field::RESOURCE, &self.key)? {
+            Some(value) => Ok(self.wanted.is(AnyValue::read(value)?)),
+            None => Ok(false),
         }
-        Ok(false)
     }
 
     fn is_on_span(&self, span: &[u8]) -> Result<bool, Malformed> {
@@ -76,7 +73,10 @@ impl Wanted {
         match (self, value) {
             (Wanted::Integer { min, max }, Some(AnyValue::Int(value))) => (*min..=*max).contains(&value),
             (Wanted::Text(texts), Some(AnyValue::Text(text))) => texts.contains(text),
-            (Wanted::Pattern(patterns), Some(AnyValue::Text(text))) => patterns.is_match(text),
+            (Wanted::Pattern(patterns), Some(AnyValue::Text(text))) => {
+                let text = String::from_utf8_lossy(text);
+                patterns.iter().any(|pattern| pattern.is_match(&text))
+            }
             (Wanted::Bool(wanted), Some(AnyValue::Bool(value))) => *wanted == value,
             _ => false,
         }

@@ -1,29 +1,19 @@
 //! `ottl_condition`: samples a trace if one of the conditions holds for one of its spans or of their events.
 
 use super::View;
+use crate::processors::ottl::{ErrorMode, events};
 use collector_ottl::otlp::{Layer, Layers};
 use collector_ottl::{Condition, EvalError};
 use collector_pdata::ItemKind;
 use collector_pdata::by_trace::Origin;
-use collector_pdata::proto::{Malformed, fields};
 use std::ptr;
 
 #[derive(Debug, Clone)]
 pub(super) struct Conditions {
     pub(super) of_spans: Vec<Condition>,
     pub(super) of_events: Vec<Condition>,
-    pub(super) on_error: OnError,
-}
-
-/// What a condition that cannot be evaluated does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnError {
-    /// It is logged, and the condition does not hold.
-    Ignore,
-    /// The condition does not hold.
-    Silent,
-    /// The policy says nothing of the trace.
-    Propagate,
+    /// With [`ErrorMode::Propagate`], the policy says nothing of the trace.
+    pub(super) error_mode: ErrorMode,
 }
 
 impl Conditions {
@@ -34,8 +24,8 @@ impl Conditions {
             if !last.is_some_and(|last| ptr::eq(last, segment.origin())) {
                 last = Some(segment.origin());
                 outer = vec![
-                    Layer::resource(first_message(segment.origin().resource_spans())?),
-                    Layer::scope(first_message(segment.origin().scope_spans())?),
+                    Layer::resource(segment.origin().encoded_resource()?),
+                    Layer::scope(segment.origin().encoded_scope()?),
                 ];
             }
             for span in segment.encoded() {
@@ -55,13 +45,10 @@ impl Conditions {
         if self.of_events.is_empty() {
             return Ok(false);
         }
-        for field in fields(span) {
-            let field = field?;
-            if field.number == 11 {
-                let inner = &mut [Layer::item(ItemKind::Span, span), Layer::span_event(field.bytes()?)];
-                if self.any(&self.of_events, &Layers { outer, inner })? {
-                    return Ok(true);
-                }
+        for event in events(span) {
+            let inner = &mut [Layer::item(ItemKind::Span, span), Layer::span_event(event?)];
+            if self.any(&self.of_events, &Layers { outer, inner })? {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -72,25 +59,13 @@ impl Conditions {
             match condition.holds(layers) {
                 Ok(true) => return Ok(true),
                 Ok(false) => {}
-                Err(error) => match self.on_error {
-                    OnError::Propagate => return Err(error),
-                    OnError::Ignore => tracing::debug!(%error, "a condition could not be evaluated on a span"),
-                    OnError::Silent => {}
+                Err(error) => match self.error_mode {
+                    ErrorMode::Propagate => return Err(error),
+                    ErrorMode::Ignore => tracing::debug!(%error, "a condition could not be evaluated on a span"),
+                    ErrorMode::Silent => {}
                 },
             }
         }
         Ok(false)
     }
-}
-
-/// The resource of a `ResourceSpans`, or the scope of a `ScopeSpans`.
-fn first_message(of: &[u8]) -> Result<&[u8], Malformed> {
-    let mut found = &[][..];
-    for field in fields(of) {
-        let field = field?;
-        if field.number == 1 {
-            found = field.bytes()?;
-        }
-    }
-    Ok(found)
 }

@@ -3,11 +3,11 @@
 use super::attribute::{Attribute, Wanted};
 use super::bucket::Bucket;
 use super::composite::{Composite, Part};
-use super::condition::{Conditions, OnError};
+use super::condition::Conditions;
 use super::{Policies, Policy, Rule};
+use crate::processors::ottl::ErrorMode;
 use collector_config::Section;
-use collector_ottl::{Condition, Context};
-use regex::bytes::RegexSet;
+use collector_ottl::{Condition, Context, go_regex};
 
 /// The deepest nesting of policies.
 const MAX_DEPTH: usize = 8;
@@ -187,11 +187,8 @@ fn read_text(section: &mut Section<'_, '_>) -> Rule {
     section.accept(&["cache_max_size"]);
     let values = section.texts_list("values");
     let wanted = if section.flag("enabled_regex_matching", false) {
-        let patterns = RegexSet::new(&values).unwrap_or_else(|error| {
-            section.error("values", format!("is not a regular expression: {error}"));
-            RegexSet::empty()
-        });
-        Wanted::Pattern(patterns)
+        let mut compile = |text: &str| go_regex(text).map_err(|message| section.error("values", message)).ok();
+        Wanted::Pattern(values.into_iter().filter_map(&mut compile).collect())
     } else {
         // As upstream has it, an empty text is not looked for.
         Wanted::Text(bytes(values).into_iter().filter(|text| !text.is_empty()).collect())
@@ -250,13 +247,8 @@ fn read_bucket(section: &mut Section<'_, '_>, key: &'static str) -> Bucket {
 }
 
 fn read_conditions(section: &mut Section<'_, '_>) -> Rule {
-    let choices = &[
-        ("ignore", OnError::Ignore),
-        ("silent", OnError::Silent),
-        ("propagate", OnError::Propagate),
-    ];
     let conditions = Conditions {
-        on_error: section.choice("error_mode", choices).unwrap_or(OnError::Propagate),
+        error_mode: ErrorMode::read(section, ErrorMode::Propagate),
         of_spans: compile(section, "span", Context::Span),
         of_events: compile(section, "spanevent", Context::SpanEvent),
     };

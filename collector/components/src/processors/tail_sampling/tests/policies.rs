@@ -101,6 +101,9 @@ fn texts_are_found_on_spans_and_on_resources() {
         pattern,
         vec![(true, user("ann")), (true, user("boob")), (false, user("bobby"))],
     );
+    let of_go =
+        "type: string_attribute, string_attribute: {key: user, values: ['^\\Qa.b\\E$'], enabled_regex_matching: true}";
+    check(of_go, vec![(true, user("a.b")), (false, user("axb"))]);
     let service = "type: string_attribute, string_attribute: {key: service.name, values: [shop]}";
     check(service, vec![(true, vec![span(1, 1)])]);
     let anything =
@@ -397,7 +400,7 @@ fn wrong_settings_are_named() {
         ("{name: a, type: latency, latency: {treshold_ms: 1}}", "threshold_ms"),
         (
             "{name: a, type: string_attribute, string_attribute: {key: a, values: ['('], enabled_regex_matching: true}}",
-            "is not a regular expression",
+            "this is no regular expression",
         ),
         (
             "{name: a, type: ottl_condition, ottl_condition: {span: ['name ==']}}",
