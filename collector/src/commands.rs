@@ -4,7 +4,7 @@ use crate::arguments::{Format, PrintConfig};
 use crate::plan;
 use collector_components::COMPONENTS;
 use collector_config::{Errors, Loaded, Node};
-use std::fmt::Debug;
+use collector_pdata::Signal;
 
 /// `validate`. What is wrong may be in the structure or in a component's settings.
 pub fn validate(loaded: &Loaded) -> Result<String, Errors> {
@@ -58,17 +58,14 @@ pub fn components() -> String {
     Node::map(tables).to_yaml()
 }
 
-fn connector(kind: &str, signals: &[(impl Debug, impl Debug)]) -> Node {
-    let name = |signal: &dyn Debug| format!("{signal:?}").to_lowercase();
+fn connector(kind: &str, signals: &[(Signal, Signal)]) -> Node {
     let signals = signals
         .iter()
-        .map(|(from, to)| Node::from(format!("{} to {}", name(from), name(to))));
+        .map(|(from, to)| Node::from(format!("{} to {}", from.name(), to.name())));
     Node::map([("name", kind.into()), ("signals", Node::list(signals))])
 }
 
-fn component(kind: &str, signals: &[impl Debug]) -> Node {
-    let signals = signals
-        .iter()
-        .map(|signal| Node::from(format!("{signal:?}").to_lowercase()));
+fn component(kind: &str, signals: &[Signal]) -> Node {
+    let signals = signals.iter().map(|signal| Node::from(signal.name()));
     Node::map([("name", kind.into()), ("signals", Node::list(signals))])
 }

@@ -14,7 +14,7 @@ mod reload;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use collector_components::COMPONENTS;
-use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel, Source};
+use collector_config::{Config, ConfigError, Errors, Loaded, LogLevel, Source};
 use collector_engine::{DRAIN_TIMEOUT, Descriptors, Engine, Plan};
 use configuration::Configuration;
 use kit::{Readiness, Signal, Termination};
@@ -95,9 +95,6 @@ fn print(text: &str) -> ExitCode {
 fn collect(configuration: Configuration, sources: &[Source]) -> ExitCode {
     kit::logging::init(level(&configuration.config));
     log(&configuration.loaded.warnings);
-    if configuration.config.telemetry.logs.encoding == LogEncoding::Json {
-        tracing::warn!("service::telemetry::logs::encoding: json has no effect in this collector");
-    }
     let plan = match plan(&configuration.loaded) {
         Ok(plan) => plan,
         Err(errors) => return fail(USAGE, errors),

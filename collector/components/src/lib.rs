@@ -8,9 +8,10 @@
 pub mod connectors;
 pub mod embed;
 pub mod exporters;
+mod exposition;
 pub mod extensions;
-mod memory;
 pub mod net;
+mod process;
 pub mod processors;
 pub mod receivers;
 pub mod telemetry;

@@ -10,6 +10,9 @@ const UNITS: [(&str, f64); 7] = [
     ("s", 1.0),
 ];
 
+/// The longest duration of Go's, some 292 years: what is added to a moment of the clock never leaves its range.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
+
 /// Reads a duration as Go writes it (`1m30s`, `200ms`, `1.5h`, `0`); negative ones are refused.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -28,6 +31,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     (!text.is_empty())
         .then(|| Duration::try_from_secs_f64(seconds).ok())
         .flatten()
+        .filter(|duration| *duration <= LONGEST)
 }
 
 #[cfg(test)]
@@ -50,6 +54,8 @@ mod tests {
             ("1.2.3s", None),
             ("9e99s", None),
             ("99999999999999999999h", None),
+            ("2562047h", Some(Duration::from_secs(2_562_047 * 3600))),
+            ("2562048h", None),
         ] {
             assert_eq!(parse(text), expected, "{text:?}");
         }

@@ -17,7 +17,7 @@ impl Signal {
     /// All of them, in the order of their numbers.
     pub const ALL: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 
-    /// What OTLP calls it, in the paths of its services for one.
+    /// Its name in configurations, accounts and URLs.
     pub fn name(self) -> &'static str {
         match self {
             Signal::Traces => "traces",

@@ -127,46 +127,14 @@ impl<'a> Fields<'a> {
         Ok(Field { number, value })
     }
 
-    /// Keys and most lengths take one byte or two, so these are read without a loop.
     #[inline(always)]
     pub(crate) fn varint(&mut self) -> Result<u64, Malformed> {
-        match *self.rest {
-            [first, ref rest @ ..] if first < 0x80 => {
-                self.rest = rest;
-                Ok(u64::from(first))
-            }
-            [first, second, ref rest @ ..] if second < 0x80 => {
-                self.rest = rest;
-                Ok(u64::from(first & 0x7f) | u64::from(second) << 7)
-            }
-            _ => self.long_varint(),
-        }
+        varint(&mut self.rest)
     }
 
     /// A fixed64 without a key, as packed fields have it.
     pub(crate) fn fixed64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_le_bytes)
-    }
-
-    #[inline(never)]
-    fn long_varint(&mut self) -> Result<u64, Malformed> {
-        let mut value = 0;
-        for (index, byte) in self.rest.iter().enumerate().take(10) {
-            // The tenth byte holds the 64th bit and nothing else.
-            if index == 9 && *byte > 1 {
-                break;
-            }
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte & 0x80 == 0 {
-                self.rest = &self.rest[index + 1..];
-                return Ok(value);
-            }
-        }
-        Err(if self.rest.len() < 10 {
-            Malformed::Truncated
-        } else {
-            Malformed::Varint
-        })
     }
 
     #[inline(always)]
@@ -175,6 +143,44 @@ impl<'a> Fields<'a> {
         self.rest = rest;
         Ok(*array)
     }
+}
+
+/// Takes a varint off the front of `rest`, which is left alone if there is none. Keys and most lengths take one byte or two,
+/// so these are read without a loop.
+#[inline(always)]
+pub fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    match *rest {
+        [byte @ ..0x80, after @ ..] => {
+            *rest = after;
+            Ok(u64::from(*byte))
+        }
+        [low, high @ ..0x80, after @ ..] => {
+            *rest = after;
+            Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
+        }
+        _ => long_varint(rest),
+    }
+}
+
+#[inline(never)]
+fn long_varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+    let mut value = 0;
+    for (index, byte) in rest.iter().enumerate().take(10) {
+        // The tenth byte holds the 64th bit and nothing else.
+        if index == 9 && *byte > 1 {
+            break;
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            *rest = &rest[index + 1..];
+            return Ok(value);
+        }
+    }
+    Err(if rest.len() < 10 {
+        Malformed::Truncated
+    } else {
+        Malformed::Varint
+    })
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -13,7 +13,7 @@
 //! `compaction`, which upstream's format needs, has no effect; neither has `timeout`, since no two ever wait for a file.
 //! Damage costs only what it hit and never keeps the collector from starting, so that `recreate` has no effect either.
 
-use collector_config::{Scalar, Section};
+use collector_config::Section;
 use collector_engine::{Ended, Extension, ExtensionFactory, Host, StorageRoot};
 use rustix::fs::{Access, access};
 use std::fs::DirBuilder;
@@ -50,7 +50,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
     if directory.is_empty() {
         section.error("directory", "must not be empty");
     }
-    let permissions = permissions(section);
+    let permissions = section.permissions("directory_permissions", 0o750);
     let create = section.flag("create_directory", true);
     section.duration("timeout", Duration::from_secs(1));
     section.flag("recreate", false);
@@ -61,27 +61,6 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
             fsync: section.flag("fsync", false),
         },
         create: create.then_some(permissions),
-    })
-}
-
-/// Octal digits, in quotes or not.
-fn permissions(section: &mut Section<'_, '_>) -> u32 {
-    let Some(written) = section.scalar("directory_permissions") else {
-        return 0o750;
-    };
-    let written = match written {
-        Scalar::Text(text) => text,
-        Scalar::Int(digits) => digits.to_string(),
-        other => format!("{other:?}"),
-    };
-    let parsed = u32::from_str_radix(&written, 8).ok().filter(|mode| *mode <= 0o777);
-    parsed.unwrap_or_else(|| {
-        let found = written.escape_debug();
-        section.error(
-            "directory_permissions",
-            format!("expected an octal number such as \"0750\", found \"{found}\""),
-        );
-        0o750
     })
 }
 

@@ -12,6 +12,7 @@
 //! destination that is away is not this process's failure and cannot be mended by its restart: it is named in the
 //! description, by pipeline, and the status stays 200.
 
+use crate::net::listen;
 use crate::net::pages::{self, Page};
 use collector_config::{Endpoint, Section};
 use collector_engine::{BoxFuture, Draining, Ended, EngineHandle, Extension, ExtensionFactory, Host, PipelineAccount};
@@ -64,7 +65,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
 impl Extension for HealthCheck {
     fn open(&mut self, _: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(pages::listen(&endpoint.to_string())?);
+        self.listener = Some(listen::tcp(endpoint)?);
         Ok(())
     }
 

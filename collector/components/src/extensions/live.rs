@@ -9,6 +9,7 @@
 //! Not a component of upstream's; its `zpages` are the nearest. Rates are those since the last look, of whoever looked, and
 //! are left out in the first answer.
 
+use crate::net::listen;
 use crate::net::pages::{self, Page};
 use collector_config::{Endpoint, Section};
 use collector_engine::{
@@ -43,7 +44,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
 impl Extension for Live {
     fn open(&mut self, _: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(pages::listen(&endpoint.to_string())?);
+        self.listener = Some(listen::tcp(endpoint)?);
         Ok(())
     }
 

@@ -9,13 +9,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use kit::drain::Draining;
 use std::convert::Infallible;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// How long a peer may take for its request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection lasts at most, so that nobody keeps its place by not reading the answer.
+const LIFETIME: Duration = Duration::from_secs(60);
 /// As many peers as are served at once; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
 
@@ -28,32 +30,6 @@ pub struct Page {
     pub content_type: &'static str,
     /// Its body.
     pub body: String,
-}
-
-/// Why an address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct ListenError {
-    address: String,
-    source: std::io::Error,
-}
-
-/// Listens on `address`, `host:port`; an empty host is every address of this machine.
-pub fn listen(address: &str) -> Result<TcpListener, ListenError> {
-    let failed = |source| ListenError {
-        address: address.to_owned(),
-        source,
-    };
-    let full = address.strip_prefix(':').map(|port| format!("[::]:{port}"));
-    let addresses: Vec<_> = full
-        .as_deref()
-        .unwrap_or(address)
-        .to_socket_addrs()
-        .map_err(failed)?
-        .collect();
-    let listener = TcpListener::bind(&*addresses).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
 }
 
 /// Answers by `page`, which is given the path and returns nothing for one that it does not know, until the drain begins.
@@ -82,7 +58,7 @@ pub async fn serve(
                 .header_read_timeout(HEAD_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service);
             // A peer that breaks off has lost only its own answer.
-            let _ = connection.await;
+            let _ = tokio::time::timeout(LIFETIME, connection).await;
             drop(permit);
         });
     }

@@ -128,8 +128,7 @@ impl ClientTls {
 impl ServerTls {
     /// Reads a server's `tls`; without one there is no TLS.
     pub fn configure(section: &mut Section<'_, '_>) -> Option<ServerTls> {
-        section.entry("tls")?;
-        section.section("tls", |tls| {
+        section.optional_section("tls", |tls| {
             let server = ServerTls {
                 common: Common::configure(tls),
                 client_ca: material::pem(tls, "client_ca_file", None),
@@ -140,8 +139,13 @@ impl ServerTls {
                     "is required with its key_file: a server needs a certificate",
                 );
             }
-            tls.flag("client_ca_file_reload", false);
-            Some(server)
+            if tls.flag("client_ca_file_reload", false) {
+                tls.warn(
+                    "client_ca_file_reload",
+                    "has no effect: reload_interval is for the clients' CA too",
+                );
+            }
+            server
         })
     }
 

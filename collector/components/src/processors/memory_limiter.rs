@@ -10,9 +10,9 @@
 //!
 //! It stands at its pipelines' entry, wherever it is named: above the limit less the spike limit, receivers that can refuse
 //! do so, and their peers try again later. Nothing that was taken is dropped for want of memory. It looks at what the
-//! process has resident, more often than `check_interval` while data comes in fast.
+//! process has resident that is not a file's, more often than `check_interval` while data comes in fast.
 
-use crate::memory;
+use crate::process;
 use collector_config::Section;
 use collector_engine::{Gate, Processor, ProcessorFactory, ProcessorRecipe, Sink};
 use collector_pdata::{Payload, Signal};
@@ -56,11 +56,15 @@ fn configure(section: &mut Section<'_, '_>) -> ProcessorRecipe {
     if settings.check_interval.is_zero() {
         section.error("check_interval", "must be set, for example to 1s");
     }
-    let limit = settings.soft_limit(memory::usable()).unwrap_or_else(|(key, message)| {
-        section.error(key, message);
-        u64::MAX
-    });
-    let gate: Arc<dyn Gate> = Arc::new(Limiter::new(limit, settings.check_interval, memory::private));
+    let limit = settings
+        .soft_limit(process::usable_memory())
+        .unwrap_or_else(|(key, message)| {
+            section.error(key, message);
+            u64::MAX
+        });
+    let gate: Arc<dyn Gate> = Arc::new(Limiter::new(limit, settings.check_interval, || {
+        process::resident().map(|resident| resident.anonymous)
+    }));
     ProcessorRecipe {
         gate: Some(gate),
         ..ProcessorRecipe::new(|_| Pass)

@@ -1,10 +1,9 @@
 //! The account as metric families.
 
-use crate::memory;
+use crate::process;
 use collector_engine::{Account, EngineHandle, ExporterAccount, PipelineAccount, ReceiverAccount, reason};
 use collector_pdata::Signal;
 use std::collections::BTreeMap;
-use std::fs;
 
 /// What a family's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,10 +99,8 @@ fn of_account(account: &Account, families: &mut Families) {
     for pipeline in &account.pipelines {
         of_pipeline(pipeline, families);
         let kind = pipeline.id.split('/').next().unwrap_or_default();
-        let signal = match kind {
-            "metrics" => Signal::Metrics,
-            "logs" => Signal::Logs,
-            _ => Signal::Traces,
+        let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.name() == kind) else {
+            continue;
         };
         for exporter in &pipeline.exporters {
             of_exporter(signal, exporter, families);
@@ -231,6 +228,12 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
         &labels,
         exporter.held as f64,
     );
+    families.counter(
+        "odigos_collector_exporter_stored_items",
+        "Items that an exporter which has ended has left on disk, for the next start.",
+        &[label, ("otel_signal", signal.name())],
+        exporter.stored,
+    );
     families.bytes(
         "odigos_collector_exporter_held_bytes",
         Kind::Gauge,
@@ -251,22 +254,14 @@ fn of_process(engine: &EngineHandle, families: &mut Families) {
     let uptime = engine.started().elapsed().as_secs_f64();
     let seconds = |name: &str, help| (name.to_owned(), Kind::Counter, "s", help);
     families.add(seconds("otelcol_process_uptime", "Uptime of the process."), &[], uptime);
-    if let Some(cpu) = cpu_seconds() {
+    if let Some(cpu) = process::cpu_seconds() {
         let help = "Total CPU user and system time in seconds.";
         families.add(seconds("otelcol_process_cpu_seconds", help), &[], cpu);
     }
-    if let Some(resident) = memory::resident() {
+    if let Some(resident) = process::resident() {
         let help = "Total physical memory (resident set size).";
-        families.bytes("otelcol_process_memory_rss", Kind::Gauge, help, &[], resident);
+        families.bytes("otelcol_process_memory_rss", Kind::Gauge, help, &[], resident.all);
     }
-}
-
-/// `utime` and `stime`, the 14th and 15th field of proc_pid_stat(5), in ticks.
-fn cpu_seconds() -> Option<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
-    Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 #[cfg(test)]
@@ -293,6 +288,7 @@ mod tests {
             id: "otlp".to_owned(),
             received: 10,
             exported,
+            stored: 5,
             dropped: BTreeMap::from([(reason::QUEUE_FULL, 3), (reason::REJECTED, 1)]),
             ..ExporterAccount::default()
         };
@@ -341,12 +337,9 @@ mod tests {
             of("otelcol_exporter_send_failed_log_records", &[("exporter", "otlp")]),
             Some(2.0)
         );
+        let stored = [("exporter", "otlp"), ("otel_signal", "logs")];
+        assert_eq!(of("odigos_collector_exporter_stored_items", &stored), Some(10.0));
         let bytes = [("receiver", "otlp"), ("otel_signal", "logs")];
         assert_eq!(of("odigos_collector_receiver_accepted_bytes", &bytes), Some(999.0));
-    }
-
-    #[test]
-    fn the_process_knows_its_own_size_and_work() {
-        assert!(cpu_seconds().is_some_and(|seconds| seconds < 1e6));
     }
 }

@@ -10,8 +10,10 @@ mod push;
 
 pub use families::{Family, Kind, Point, families};
 
+use crate::exposition::CONTENT_TYPE;
+use crate::net::listen;
 use crate::net::pages::{self, Page};
-use collector_config::{MetricReader, PeriodicReader, PrometheusReader, Telemetry};
+use collector_config::{Endpoint, MetricReader, PeriodicReader, PrometheusReader, Telemetry};
 use collector_engine::{BoxFuture, Draining, Ended, EngineHandle, Extension, Host};
 use http::StatusCode;
 use std::net::TcpListener;
@@ -60,13 +62,11 @@ impl Extension for OwnMetrics {
     fn open(&mut self, _: &Host) -> Ended {
         for reader in &self.readers {
             if let MetricReader::Prometheus(reader) = reader {
-                let host = if reader.host.contains(':') {
-                    format!("[{}]", reader.host)
-                } else {
-                    reader.host.clone()
+                let endpoint = Endpoint {
+                    host: reader.host.clone(),
+                    port: reader.port,
                 };
-                let listener = pages::listen(&format!("{host}:{}", reader.port))?;
-                self.listeners.push((reader.clone(), listener));
+                self.listeners.push((reader.clone(), listen::tcp(&endpoint)?));
             }
         }
         Ok(())
@@ -104,7 +104,7 @@ impl Extension for OwnMetrics {
 fn scrape(engine: &EngineHandle, resource: &[(String, String)], reader: &PrometheusReader) -> Page {
     Page {
         status: StatusCode::OK,
-        content_type: "text/plain; version=0.0.4; charset=utf-8",
+        content_type: CONTENT_TYPE,
         body: prometheus::text(&families(engine), resource, reader),
     }
 }

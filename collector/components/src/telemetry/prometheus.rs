@@ -1,6 +1,7 @@
 //! Metric families as text, in Prometheus' exposition format 0.0.4.
 
 use super::{Family, Kind};
+use crate::exposition::{escaped, label_name};
 use collector_config::PrometheusReader;
 use std::fmt::Write;
 
@@ -57,19 +58,6 @@ fn put_target_info(out: &mut String, resource: &[(String, String)]) {
     put_sample(out, "target_info", labels, 1.0);
 }
 
-/// Letters, digits and underscores.
-fn label_name(key: &str) -> String {
-    let name: String = key
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    if name.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("key_{name}")
-    } else {
-        name
-    }
-}
-
 fn put_sample<'l>(out: &mut String, name: &str, labels: impl Iterator<Item = (&'l str, &'l str)>, value: f64) {
     out.push_str(name);
     let mut separator = '{';
@@ -81,10 +69,6 @@ fn put_sample<'l>(out: &mut String, name: &str, labels: impl Iterator<Item = (&'
         out.push('}');
     }
     put(out, format_args!(" {value}\n"));
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
@@ -131,11 +115,5 @@ mod tests {
         let full = text(&[family()], &[], &reader(true));
         assert!(full.contains("otelcol_process_cpu_seconds_total{exporter="), "{full}");
         assert!(full.contains("otel_scope_name=\"odigos-collector\""), "{full}");
-    }
-
-    #[test]
-    fn keys_become_label_names() {
-        assert_eq!(label_name("k8s.pod-name"), "k8s_pod_name");
-        assert_eq!(label_name("1st"), "key_1st");
     }
 }

@@ -74,14 +74,6 @@ const WITH_GIVEN: Components = Components {
     ..COMPONENTS
 };
 
-fn pipeline_of(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Traces => "traces",
-        Signal::Metrics => "metrics",
-        Signal::Logs => "logs",
-    }
-}
-
 fn plan(name: &str, signal: Signal, processors: &str) -> Result<Plan, String> {
     let text = format!(
         "
@@ -91,7 +83,7 @@ processors:
 exporters: {{taken: {{name: {name}}}}}
 service: {{pipelines: {{{}: {{receivers: [given], processors: [it], exporters: [taken]}}}}}}
 ",
-        pipeline_of(signal)
+        signal.name()
     );
     let text = text.replace("[it]", &format!("[{}]", processors.trim().split(':').next().unwrap()));
     let root = Node::parse(&text, "").map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ mod http;
 mod otlp;
 mod otlp_must;
 mod processors;
+mod prometheus;
 mod samples;
 mod secured;
 mod signals;

@@ -60,9 +60,10 @@ impl<'a> Section<'a, '_> {
         if matches!(entry.node.value, Value::List(_)) {
             let pair = |section: &mut Section<'a, '_>| (section.required_text("name"), section.text("value"));
             let pairs = self.sections(key, pair);
+            // A name alone has the empty text, as upstream.
             return pairs
                 .into_iter()
-                .filter_map(|(name, value)| Some((name?, value?)))
+                .filter_map(|(name, value)| Some((name?, value.unwrap_or_default())))
                 .collect();
         }
         let path = self.child(key);

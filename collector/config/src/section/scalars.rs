@@ -129,6 +129,13 @@ impl<'a> Section<'a, '_> {
         })
     }
 
+    /// The permissions of a file: octal digits, quoted or not.
+    pub fn permissions(&mut self, key: &'static str, default: u32) -> u32 {
+        let octal = |text: &str| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+        self.read(key, "an octal number such as \"0750\"", |node| octal(node.text()?))
+            .unwrap_or(default)
+    }
+
     /// One of several words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(key)?;

@@ -33,12 +33,10 @@ pub struct Telemetry {
 }
 
 /// The collector's own log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogTelemetry {
     /// The least severe lines that are written; nothing if the configuration does not say.
     pub level: Option<LogLevel>,
-    /// How a line looks.
-    pub encoding: LogEncoding,
 }
 
 /// How severe a line of the log is.
@@ -52,15 +50,6 @@ pub enum LogLevel {
     Warn,
     /// What is wrong.
     Error,
-}
-
-/// How a line of the log looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogEncoding {
-    /// For people.
-    Console,
-    /// One JSON object a line.
-    Json,
 }
 
 /// The collector's own metrics.
@@ -148,15 +137,6 @@ pub enum OtlpProtocol {
     HttpProtobuf,
     /// gRPC.
     Grpc,
-}
-
-impl Default for LogTelemetry {
-    fn default() -> Self {
-        LogTelemetry {
-            level: None,
-            encoding: LogEncoding::Console,
-        }
-    }
 }
 
 impl Default for MetricTelemetry {

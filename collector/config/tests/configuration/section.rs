@@ -156,3 +156,20 @@ line 1: x::f: expected a list, found a mapping
 line 1: x::g: expected true or false, found \"maybe\"";
     assert_eq!(errors, expected, "found:\n{errors}");
 }
+
+#[test]
+fn permissions_are_octal_however_they_are_written() {
+    let ((quoted, plain, missing, wrong), errors) = section("{a: '0700', b: 0750, d: 0o9, e: 1000}", |s| {
+        let mut of = |key| s.permissions(key, 0o755);
+        (of("a"), of("b"), of("c"), [of("d"), of("e")])
+    });
+    assert_eq!((quoted, plain, missing, wrong), (0o700, 0o750, 0o755, [0o755; 2]));
+    assert!(
+        errors.contains("x::d: expected an octal number such as \"0750\", found \"0o9\""),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("x::e: expected an octal number such as \"0750\", found 1000"),
+        "{errors}"
+    );
+}

@@ -1,6 +1,6 @@
 use super::read;
 use collector_config::{
-    Config, Errors, LogEncoding, LogLevel, MetricLevel, MetricReader, Node, OtlpProtocol, PrometheusReader, Telemetry,
+    Config, Errors, LogLevel, MetricLevel, MetricReader, Node, OtlpProtocol, PrometheusReader, Telemetry,
 };
 use std::time::Duration;
 
@@ -28,7 +28,6 @@ fn what_is_not_written_is_as_upstream() {
         let telemetry = telemetry(text).unwrap();
         assert_eq!(telemetry.metrics.level, MetricLevel::Normal);
         assert_eq!(telemetry.metrics.readers, expected, "{text:?}");
-        assert_eq!(telemetry.logs.encoding, LogEncoding::Console);
     }
 }
 
@@ -43,10 +42,7 @@ fn everything_written_is_read() {
          resource: {env: test, version: 1.10, service.name: }",
     )
     .unwrap();
-    assert_eq!(
-        (telemetry.logs.level, telemetry.logs.encoding),
-        (Some(LogLevel::Warn), LogEncoding::Json)
-    );
+    assert_eq!(telemetry.logs.level, Some(LogLevel::Warn));
     assert_eq!(telemetry.metrics.level, MetricLevel::Detailed);
     let [MetricReader::Prometheus(pull), MetricReader::Periodic(periodic)] = telemetry.metrics.readers.as_slice()
     else {
@@ -101,13 +97,15 @@ fn the_listed_form_of_a_resource_is_read_too() {
 
 #[test]
 fn what_has_no_effect_is_a_warning() {
-    let text = document("traces: {processors: []},\n logs: {output_paths: [a]},\n metrics: {address: 'a:1'}");
+    let text =
+        document("traces: {processors: []},\n logs: {output_paths: [a], encoding: json},\n metrics: {address: 'a:1'}");
     let mut errors = Errors::default();
     Config::read(&Node::parse(&text, "c.yaml").unwrap(), &mut errors);
     let warnings: Vec<String> = errors.take_warnings().iter().map(ToString::to_string).collect();
     let expected = [
         "c.yaml:2: service::telemetry::traces: has no effect in this collector",
         "c.yaml:3: service::telemetry::logs::output_paths: has no effect in this collector",
+        "c.yaml:3: service::telemetry::logs::encoding: json has no effect in this collector: lines are for people",
         "c.yaml:4: service::telemetry::metrics::address: is deprecated; write readers with a pull exporter instead",
     ];
     assert_eq!(warnings, expected);

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 /// Names the queue's directory to the process that is to be killed.
 const DIRECTORY: &str = "SPOOL_TEST_DIRECTORY";
 const FIRST: &str = "SPOOL_TEST_FIRST";
+/// The test below, which is both processes: the one that kills, and the one that is killed.
+const THIS_TEST: &str = "killed::a_process_that_is_killed_at_any_moment_loses_nothing_that_it_accepted";
 const ROUNDS: u64 = 40;
 const OPTIONS: Options = Options {
     max_bytes: 1 << 28,
@@ -33,15 +35,10 @@ fn say(what: &str, number: u64) {
     out.flush().expect("the other process reads");
 }
 
-/// The other half of the test below: does nothing unless that starts it.
-#[test]
-#[ignore = "run by the test that kills it"]
-fn work_until_killed() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else {
-        return;
-    };
+/// The work of the process that is to be killed.
+fn work_until_killed(directory: &Path) {
     let first = std::env::var(FIRST).expect("the first number");
-    let mut spool = open(Path::new(&directory));
+    let mut spool = open(directory);
     for next in first.parse().expect("a number").. {
         spool
             .append(&[&body(next)], items(next), next as u8)
@@ -58,7 +55,7 @@ fn work_until_killed() {
 
 fn start(directory: &Path, first: u64) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "killed::work_until_killed", "--ignored", "--nocapture"])
+        .args(["--exact", THIS_TEST, "--nocapture"])
         .env(DIRECTORY, directory)
         .env(FIRST, first.to_string())
         .stdout(Stdio::piped())
@@ -96,6 +93,9 @@ impl Known {
 
 #[test]
 fn a_process_that_is_killed_at_any_moment_loses_nothing_that_it_accepted() {
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return work_until_killed(Path::new(&directory));
+    }
     let temporary = tempfile::tempdir().expect("a directory");
     let mut rng = fastrand::Rng::with_seed(11);
     let mut known = Known::default();

@@ -2,9 +2,11 @@
 //! network.
 
 pub mod disk;
+pub(crate) mod exporter;
 mod flight;
 pub mod queue;
 pub mod reply;
+pub(crate) mod request;
 mod retry;
 pub mod settings;
 

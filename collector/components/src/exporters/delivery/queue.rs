@@ -1,5 +1,8 @@
 //! `sending_queue`, with upstream's names and defaults: what stands before an exporter is the engine's affair, how many
 //! requests are on their way at the same time is the exporter's.
+//!
+//! Read and without effect, which the user is told: `batch`, since joining requests is the work of the `batch` processor,
+//! and `wait_for_result`, since senders are answered when a pipeline, or the queue's disk, has what they have sent.
 
 use collector_config::{ComponentId, Section};
 use collector_engine::{Limits, Overflow, Placement, Queue, reason};
@@ -29,27 +32,10 @@ pub struct QueueSettings {
     pub sizer: Sizer,
     /// Whether the pipeline waits for room, where it would be refused otherwise.
     pub block_on_overflow: bool,
-    /// Whether the pipeline waits for the destination's answer.
-    pub wait_for_result: bool,
     /// The extension that keeps it on disk.
     pub storage: Option<ComponentId>,
     /// The exporter's id, which its folder in the storage is named after.
     pub owner: String,
-    /// How requests are joined on their way out.
-    pub batch: Option<BatchSettings>,
-}
-
-/// `sending_queue::batch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchSettings {
-    /// The longest that a request waits to be joined.
-    pub flush_timeout: Duration,
-    /// A request of that size goes out at once.
-    pub min_size: u64,
-    /// No request is larger; 0 is no limit.
-    pub max_size: u64,
-    /// What the sizes count.
-    pub sizer: Sizer,
 }
 
 const SIZERS: [(&str, Sizer); 3] = [
@@ -79,20 +65,15 @@ impl QueueSettings {
                 queue_size: at_least_one(queue, "queue_size", 1000),
                 sizer: queue.choice("sizer", &SIZERS).unwrap_or(Sizer::Requests),
                 block_on_overflow: queue.flag("block_on_overflow", false),
-                wait_for_result: queue.flag("wait_for_result", false),
                 storage: storage(queue),
                 owner,
-                batch: batch(queue),
             };
-            if settings.wait_for_result && settings.storage.is_some() {
-                queue.error("wait_for_result", "must be false where the queue is in a storage");
-            }
+            wait_for_result(queue, settings.storage.is_some());
+            batch(queue);
             settings
         })
     }
-}
 
-impl QueueSettings {
     /// The storage, if the queue is in one.
     pub fn on_disk(&self) -> Option<&ComponentId> {
         self.storage.as_ref().filter(|_| self.enabled)
@@ -124,7 +105,7 @@ impl QueueSettings {
     pub fn in_memory(&self) -> Queue {
         let size = u32::try_from(self.queue_size).unwrap_or(u32::MAX);
         let (items, bytes) = match (self.enabled, self.sizer) {
-            // Without a queue there is still the request that waits for a free consumer.
+            // Without a queue there is still the request that waits for a free consumer; and nothing overflows.
             (false, _) => (1, MAX_BYTES),
             (true, Sizer::Bytes) => (u32::MAX, size),
             (true, Sizer::Requests | Sizer::Items) => (size, MAX_BYTES),
@@ -132,7 +113,7 @@ impl QueueSettings {
         Queue {
             limits: Limits { items, bytes },
             counts_requests: !self.enabled || self.sizer == Sizer::Requests,
-            overflow: if self.block_on_overflow {
+            overflow: if self.block_on_overflow || !self.enabled {
                 Overflow::Wait
             } else {
                 Overflow::Drop
@@ -161,20 +142,34 @@ fn storage(queue: &mut Section<'_, '_>) -> Option<ComponentId> {
     id.map_err(|message| queue.error("storage", message)).ok()
 }
 
-fn batch(queue: &mut Section<'_, '_>) -> Option<BatchSettings> {
-    queue.entry("batch")?;
-    queue.section("batch", |batch| {
-        let settings = BatchSettings {
-            flush_timeout: batch.duration("flush_timeout", Duration::from_millis(200)),
-            min_size: batch.count("min_size", 8192),
-            max_size: batch.count("max_size", 0),
-            sizer: batch.choice("sizer", &SIZERS[1..]).unwrap_or(Sizer::Items),
-        };
-        if settings.max_size != 0 && settings.max_size < settings.min_size {
+fn wait_for_result(queue: &mut Section<'_, '_>, is_on_disk: bool) {
+    if !queue.flag("wait_for_result", false) {
+        return;
+    }
+    if is_on_disk {
+        queue.error("wait_for_result", "must be false where the queue is in a storage");
+    }
+    queue.warn(
+        "wait_for_result",
+        "has no effect in this collector: senders are answered before the destination has answered",
+    );
+}
+
+fn batch(queue: &mut Section<'_, '_>) {
+    let written = queue.optional_section("batch", |batch| {
+        batch.duration("flush_timeout", Duration::from_millis(200));
+        let (min, max) = (batch.count("min_size", 8192), batch.count("max_size", 0));
+        batch.choice("sizer", &SIZERS[1..]);
+        if max != 0 && max < min {
             batch.error("max_size", "must not be below min_size");
         }
-        Some(settings)
-    })
+    });
+    if written.is_some() {
+        queue.warn(
+            "batch",
+            "has no effect in this collector: requests are sent as the pipeline gives them; name the processor batch in it",
+        );
+    }
 }
 
 #[cfg(test)]
@@ -182,32 +177,35 @@ mod tests {
     use super::*;
     use collector_config::{Errors, Node};
 
-    fn read(text: &str) -> Result<QueueSettings, String> {
+    fn read_with_warnings(text: &str) -> (Result<QueueSettings, String>, Vec<String>) {
         let node = Node::parse(text, "").unwrap();
         let mut errors = Errors::default();
         let mut section = Section::open("exporters::otlp", &node, &mut errors);
         let queue = QueueSettings::configure(&mut section);
         section.finish();
-        errors.unless_any(queue).map_err(|errors| errors.to_string())
+        let warnings = errors.take_warnings().iter().map(ToString::to_string).collect();
+        (errors.unless_any(queue).map_err(|errors| errors.to_string()), warnings)
+    }
+
+    fn read(text: &str) -> Result<QueueSettings, String> {
+        read_with_warnings(text).0
     }
 
     #[test]
     fn the_defaults_are_upstreams() {
         let queue = read("").unwrap();
-        assert!(queue.enabled && !queue.block_on_overflow && queue.storage.is_none() && queue.batch.is_none());
+        assert!(queue.enabled && !queue.block_on_overflow && queue.storage.is_none());
         assert_eq!(
             (queue.num_consumers, queue.queue_size, queue.sizer),
             (10, 1000, Sizer::Requests)
         );
-        let batch = read("sending_queue: {batch: }").unwrap().batch.unwrap();
-        assert_eq!((batch.min_size, batch.max_size, batch.sizer), (8192, 0, Sizer::Items));
+        assert_eq!(queue.in_memory().overflow, Overflow::Drop);
     }
 
     #[test]
     fn all_settings_are_read() {
         let queue = read(
-            "sending_queue: {enabled: false, num_consumers: 2, queue_size: 5000000, sizer: bytes, block_on_overflow: true,
-              storage: file_storage/otc, batch: {flush_timeout: 1s, min_size: 10, max_size: 20, sizer: bytes}}",
+            "sending_queue: {enabled: false, num_consumers: 2, queue_size: 5000000, sizer: bytes, storage: file_storage/otc}",
         )
         .unwrap();
         assert_eq!(queue.storage.as_ref().unwrap().to_string(), "file_storage/otc");
@@ -215,12 +213,29 @@ mod tests {
             (queue.num_consumers, queue.queue_size, queue.sizer),
             (2, 5_000_000, Sizer::Bytes)
         );
-        assert_eq!(queue.batch.unwrap().max_size, 20);
         assert_eq!([1, 2, 8].map(|workers| queue.consumers_of(workers)), [2, 1, 1]);
         let memory = queue.in_memory();
         assert_eq!((memory.limits.items, memory.overflow), (1, Overflow::Wait));
-        let enabled = QueueSettings { enabled: true, ..queue };
-        assert_eq!(enabled.in_memory().limits.bytes, 5_000_000);
+        let enabled = QueueSettings {
+            enabled: true,
+            block_on_overflow: true,
+            ..queue
+        };
+        let memory = enabled.in_memory();
+        assert_eq!((memory.limits.bytes, memory.overflow), (5_000_000, Overflow::Wait));
+    }
+
+    #[test]
+    fn settings_without_effect_are_told_of() {
+        let batch = "batch: {flush_timeout: 1s, min_size: 10, max_size: 20, sizer: bytes}";
+        let (queue, warnings) = read_with_warnings(&format!("sending_queue: {{wait_for_result: true, {batch}}}"));
+        queue.unwrap();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        for (warning, key) in warnings.iter().zip(["wait_for_result", "batch"]) {
+            let expected = format!("exporters::otlp::sending_queue::{key}: has no effect in this collector");
+            assert!(warning.contains(&expected), "{warning}");
+        }
+        assert_eq!(read_with_warnings("sending_queue: {wait_for_result: false}").1, [""; 0]);
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Attempts {
             .interval
             .mul_f64(self.retry.multiplier)
             .min(self.retry.max_interval);
-        let elapsed = now.duration_since(self.since) + wait;
+        // A destination may ask for any wait at all.
+        let elapsed = now.duration_since(self.since).saturating_add(wait);
         let bounded = !self.retry.max_elapsed_time.is_zero() && elapsed > self.retry.max_elapsed_time;
         (!bounded).then_some(wait)
     }
@@ -107,6 +108,8 @@ mod tests {
         let wait = attempts.next(start, Some(Duration::from_secs(60)));
         assert_eq!(wait, Some(Duration::from_secs(60)));
         assert_eq!(attempts.next(start, Some(Duration::from_secs(3600))), None);
+        let later = start + Duration::from_secs(2);
+        assert_eq!(attempts.next(later, Some(Duration::from_secs(u64::MAX))), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::net::compress::{Compressor, Encoding};
 use bytes::Bytes;
-use collector_config::{ComponentId, Entry, Errors, Node, Section, Value};
+use collector_config::{ComponentId, Errors, Node, Section};
 use collector_engine::{Authenticator, BoxError, Host, HostError};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::io;
@@ -31,10 +31,9 @@ pub fn timeout(section: &mut Section<'_, '_>, default: Duration) -> Option<Durat
 pub fn headers(section: &mut Section<'_, '_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-    for (name, value) in written_headers(section) {
-        let parsed = value.and_then(|value| HeaderValue::try_from(value).ok());
-        match (name.parse::<HeaderName>(), parsed) {
-            (Ok(name), Some(mut value)) => {
+    for (name, value) in section.texts("headers") {
+        match (name.parse::<HeaderName>(), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(mut value)) => {
                 value.set_sensitive(true);
                 headers.insert(name, value);
             }
@@ -42,48 +41,6 @@ pub fn headers(section: &mut Section<'_, '_>) -> HeaderMap {
         }
     }
     headers
-}
-
-fn written_headers<'a>(section: &mut Section<'a, '_>) -> Vec<(&'a str, Option<String>)> {
-    match section.entry("headers").map(|entry| &entry.node.value) {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Map(entries)) => entries
-            .iter()
-            .map(|entry| (entry.key.as_str(), scalar(&entry.node.value)))
-            .collect(),
-        Some(Value::List(nodes)) => nodes.iter().map(|node| named(&node.value)).collect(),
-        Some(other) => {
-            section.error("headers", format!("expected a mapping, found {}", other.kind()));
-            Vec::new()
-        }
-    }
-}
-
-fn named(value: &Value) -> (&str, Option<String>) {
-    let entries: &[Entry] = match value {
-        Value::Map(entries) => entries,
-        _ => &[],
-    };
-    let find = |key: &str| {
-        entries
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| &entry.node.value)
-    };
-    match find("name") {
-        Some(Value::Text(name)) => (name, find("value").and_then(scalar)),
-        _ => ("", None),
-    }
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::Text(text) => Some(text.clone()),
-        Value::Int(number) => Some(number.to_string()),
-        Value::Float(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
 }
 
 /// `compression` and `compression_params`: `None` is none, and gzip the default.
@@ -164,7 +121,7 @@ impl SharedCompressor {
 }
 
 /// `auth`: the extension that proves who we are.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 pub struct Auth {
     id: Option<ComponentId>,
     authenticator: Option<Arc<dyn Authenticator>>,
@@ -184,14 +141,14 @@ impl std::fmt::Debug for Auth {
 impl Auth {
     /// Reads the exporter's `auth`.
     pub fn configure(section: &mut Section<'_, '_>) -> Auth {
-        let mut auth = Auth::default();
-        if section.entry("auth").is_some() {
-            auth.id = section.section("auth", |auth| {
-                let id = ComponentId::parse(auth.required_text("authenticator")?);
-                id.map_err(|message| auth.error("authenticator", message)).ok()
-            });
+        let id = section.optional_section("auth", |auth| {
+            let id = ComponentId::parse(auth.required_text("authenticator")?);
+            id.map_err(|message| auth.error("authenticator", message)).ok()
+        });
+        Auth {
+            id: id.flatten(),
+            authenticator: None,
         }
-        auth
     }
 
     /// The extension that it names.
@@ -249,17 +206,14 @@ mod tests {
             assert_eq!(headers["user-agent"], USER_AGENT);
             assert!(!format!("{headers:?}").contains("tenant"), "{headers:?}");
         }
-        for text in [
-            "headers: {'a b': hunter2}",
-            "headers: {a: \"hunter2\\n\"}",
-            "headers: [{value: hunter2}]",
-            "headers: {a: [1]}",
+        for (text, expected) in [
+            ("headers: {'a b': hunter2}", "\"a b\" is not a valid header"),
+            ("headers: {a: \"hunter2\\n\"}", "\"a\" is not a valid header"),
+            ("headers: [{value: hunter2}]", "headers::0::name: is required"),
+            ("headers: {a: [hunter2]}", "headers::a: expected text, found a list"),
         ] {
             let error = read(text, headers).unwrap_err();
-            assert!(
-                error.contains("is not a valid header") && !error.contains("hunter2"),
-                "{error}"
-            );
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }
 

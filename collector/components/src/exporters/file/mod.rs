@@ -89,25 +89,20 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 
 fn create_directory(section: &mut Section<'_, '_>) -> Option<u32> {
     let wanted = section.flag("create_directory", false);
-    let written = section.text("directory_permissions").unwrap_or("0755");
-    let mode = u32::from_str_radix(written, 8).ok().filter(|mode| *mode <= 0o777);
-    if mode.is_none() {
-        section.error("directory_permissions", "expected an octal number such as \"0755\"");
-    }
-    mode.filter(|_| wanted)
+    let mode = section.permissions("directory_permissions", 0o755);
+    wanted.then_some(mode)
 }
 
 fn rotation(section: &mut Section<'_, '_>) -> Option<Rotation> {
-    section.entry("rotation")?;
-    section.section("rotation", |rotation| {
+    section.optional_section("rotation", |rotation| {
         if rotation.flag("localtime", false) {
             rotation.warn("localtime", "has no effect: rotated files are named in UTC");
         }
-        Some(Rotation {
+        Rotation {
             max_bytes: rotation.count_in("max_megabytes", 1..=1 << 30, 100) << 20,
             max_days: rotation.count_in("max_days", 0..=1 << 20, 0),
             max_backups: rotation.count("max_backups", 100) as usize,
-        })
+        }
     })
 }
 

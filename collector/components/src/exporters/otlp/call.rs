@@ -2,50 +2,36 @@
 
 use super::status::Status;
 use crate::exporters::delivery::reply::{self, Form};
-use crate::exporters::delivery::settings::{Auth, SharedCompressor};
+use crate::exporters::delivery::request::{Call, Requests};
 use crate::exporters::delivery::{EncodeError, Outcome, Transport};
-use crate::net::client::{Client, ClientError, MAX_REPLY, Reply, ReplyError};
+use crate::net::client::{Client, MAX_REPLY, Reply, ReplyError};
 use crate::net::compress::{self, Encoding};
 use crate::net::rope::Rope;
 use bytes::Bytes;
 use collector_engine::BoxError;
-use collector_pdata::{Payload, Signal};
+use collector_pdata::Payload;
 use http::header::{CONTENT_TYPE, HeaderName, TE};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 use std::time::Duration;
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-pub(super) struct GrpcTransport {
+pub(crate) struct GrpcTransport {
     client: Client,
-    /// Of traces, metrics and logs.
+    /// By the signal's number.
     uris: [Uri; 3],
-    headers: HeaderMap,
-    auth: Auth,
-    compressor: Option<SharedCompressor>,
-    timeout: Option<Duration>,
-}
-
-pub(super) struct Call {
-    signal: Signal,
-    items: usize,
-    message: Rope,
+    requests: Requests,
 }
 
 impl GrpcTransport {
     /// Calls to `base`, which is a scheme and an authority.
-    pub(super) fn new(
-        client: Client,
-        base: &str,
-        mut headers: HeaderMap,
-        auth: Auth,
-        timeout: Option<Duration>,
-    ) -> Result<Self, BoxError> {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        if let Some(timeout) = timeout {
-            headers.insert(TIMEOUT, grpc_timeout(timeout)?);
+    pub(super) fn new(client: Client, base: &str, mut requests: Requests) -> Result<Self, BoxError> {
+        requests.set(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        requests.set(TE, HeaderValue::from_static("trailers"));
+        requests.set_encoding(ENCODING);
+        if let Some(timeout) = requests.timeout() {
+            requests.set(TIMEOUT, grpc_timeout(timeout)?);
         }
         let uri = |service: &str| format!("{base}/opentelemetry.proto.collector.{service}/Export").parse::<Uri>();
         Ok(GrpcTransport {
@@ -55,44 +41,8 @@ impl GrpcTransport {
                 uri("metrics.v1.MetricsService")?,
                 uri("logs.v1.LogsService")?,
             ],
-            headers,
-            auth,
-            compressor: None,
-            timeout,
+            requests,
         })
-    }
-
-    pub(super) fn compressing(mut self, compressor: Option<SharedCompressor>) -> Self {
-        if let Some(compressor) = &compressor {
-            let name = HeaderValue::from_static(compressor.encoding().name());
-            self.headers.insert(ENCODING, name);
-        }
-        self.compressor = compressor;
-        self
-    }
-
-    async fn exchange(&self, call: &Call) -> Outcome {
-        let mut proof = HeaderMap::new();
-        if let Err(error) = self.auth.apply(&mut proof) {
-            return Outcome::Later {
-                reason: kit::logging::chain(&error),
-                after: None,
-            };
-        }
-        let make = |_| {
-            let mut request = Request::new(call.message.clone().into());
-            *request.method_mut() = Method::POST;
-            *request.version_mut() = Version::HTTP_2;
-            *request.uri_mut() = self.uris[index(call.signal)].clone();
-            *request.headers_mut() = self.headers.clone();
-            request.headers_mut().extend(proof.clone());
-            request
-        };
-        match self.client.send(make).await {
-            Ok(reply) => outcome(&reply, call),
-            Err(ClientError::Unavailable { reason, after }) => Outcome::Later { reason, after },
-            Err(ClientError::Broken(reason)) => Outcome::Later { reason, after: None },
-        }
     }
 }
 
@@ -102,49 +52,34 @@ fn grpc_timeout(timeout: Duration) -> Result<HeaderValue, BoxError> {
     Ok(HeaderValue::try_from(format!("{millis}m"))?)
 }
 
-fn index(signal: Signal) -> usize {
-    match signal {
-        Signal::Traces => 0,
-        Signal::Metrics => 1,
-        Signal::Logs => 2,
-    }
-}
-
 impl Transport for GrpcTransport {
     type Request = Call;
 
     fn encode(&self, payload: &Payload) -> Result<Call, EncodeError> {
-        let message = match &self.compressor {
+        let message = match self.requests.compress(payload.chunks(), PREFIX)? {
             None => {
                 let mut message = Rope::default();
                 message.push(Bytes::copy_from_slice(&prefix(0, payload.bytes())?));
                 message.extend(payload.chunks().iter().cloned());
                 message
             }
-            Some(compressor) => {
-                let compressed = compressor.compress(payload.chunks(), PREFIX);
-                let mut message = compressed.map_err(|error| EncodeError::Impossible(error.to_string()))?;
+            Some(mut message) => {
                 let prefix = prefix(1, message.len() - PREFIX)?;
                 message[..PREFIX].copy_from_slice(&prefix);
                 Rope::from_iter([Bytes::from(message)])
             }
         };
-        Ok(Call {
-            signal: payload.signal(),
-            items: payload.items(),
-            message,
-        })
+        Ok(Call::new(payload, message))
     }
 
     async fn send(&self, call: &Call) -> Outcome {
-        let Some(timeout) = self.timeout else {
-            return self.exchange(call).await;
+        let aim = |request: &mut http::Request<_>, _| {
+            *request.version_mut() = Version::HTTP_2;
+            *request.uri_mut() = self.uris[call.signal as usize].clone();
         };
-        let result = tokio::time::timeout(timeout, self.exchange(call)).await;
-        result.unwrap_or_else(|_| Outcome::Later {
-            reason: format!("no answer within {timeout:?}"),
-            after: None,
-        })
+        self.requests
+            .send(&self.client, call, aim, |reply| outcome(reply, call))
+            .await
     }
 }
 

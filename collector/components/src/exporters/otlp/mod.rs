@@ -18,22 +18,18 @@
 mod call;
 mod status;
 
-use super::delivery::disk::DiskQueue;
-use super::delivery::queue::QueueSettings;
-use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, Retry, Transport};
+use super::delivery::Transport;
+use super::delivery::exporter::{Common, Destination, NetworkExporter};
+use super::delivery::request::Requests;
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Place, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::GrpcTransport;
-use collector_config::{ComponentId, Node, Section};
-use collector_engine::{
-    BoxError, BoxFuture, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue,
-};
+use collector_config::{Node, Section};
+use collector_engine::{BoxError, Draining, Exporter, ExporterFactory};
 use collector_pdata::Signal;
-use http::HeaderMap;
 use http::uri::Authority;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,34 +41,24 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
-struct OtlpExporter {
+struct Server {
     endpoint: Endpoint,
     authority: Option<Authority>,
     tls: ClientTls,
     client: ClientSettings,
-    headers: HeaderMap,
-    auth: Auth,
-    compression: Compression,
-    timeout: Option<Duration>,
-    retry: Retry,
-    queue: QueueSettings,
-    disk: Option<DiskQueue>,
-    workers: usize,
     dialer: Option<Arc<Dialer>>,
 }
 
 /// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
 pub(crate) fn sender(settings: &Node, draining: &Draining) -> Result<impl Transport, BoxError> {
-    let mut exporter = settings::read_alone(settings, read)?;
-    exporter.dial()?;
-    exporter.transport(draining)
+    NetworkExporter::sender(settings, draining, read)
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     Box::new(read(section))
 }
 
-fn read(section: &mut Section<'_, '_>) -> OtlpExporter {
+fn read(section: &mut Section<'_, '_>) -> NetworkExporter<Server> {
     let written = section.required_text("endpoint").unwrap_or_default();
     let endpoint = endpoint::grpc(written).unwrap_or_else(|message| {
         section.error("endpoint", message);
@@ -86,21 +72,15 @@ fn read(section: &mut Section<'_, '_>) -> OtlpExporter {
     for ignored in ["read_buffer_size", "write_buffer_size"] {
         section.count(ignored, 0);
     }
-    OtlpExporter {
+    let server = Server {
         tls: ClientTls::configure(section, endpoint.scheme == Scheme::Plain),
         endpoint,
         authority: authority(section),
         client: client_settings(section),
-        headers: settings::headers(section),
-        auth: Auth::configure(section),
-        compression: Compression::configure(section, &[Encoding::Gzip, Encoding::Zstd]),
-        timeout: settings::timeout(section, Duration::from_secs(5)),
-        retry: Retry::configure(section),
-        queue: QueueSettings::configure(section),
-        disk: None,
-        workers: 1,
         dialer: None,
-    }
+    };
+    let encodings = [Encoding::Gzip, Encoding::Zstd];
+    NetworkExporter::new(server, Common::configure(section, &encodings, Duration::from_secs(5)))
 }
 
 fn authority(section: &mut Section<'_, '_>) -> Option<Authority> {
@@ -127,20 +107,17 @@ fn client_settings(section: &mut Section<'_, '_>) -> ClientSettings {
 }
 
 fn keep_alive(section: &mut Section<'_, '_>) -> Option<KeepAlive> {
-    section.entry("keepalive")?;
-    section.section("keepalive", |keep_alive| {
-        Some(KeepAlive {
-            // gRPC's clients do not probe more often than that, or servers would end the connection.
-            time: keep_alive
-                .duration("time", Duration::from_secs(10))
-                .max(Duration::from_secs(10)),
-            timeout: keep_alive.duration("timeout", Duration::from_secs(10)),
-            permit_without_stream: keep_alive.flag("permit_without_stream", false),
-        })
+    section.optional_section("keepalive", |keep_alive| KeepAlive {
+        // gRPC's clients do not probe more often than that, or servers would end the connection.
+        time: keep_alive
+            .duration("time", Duration::from_secs(10))
+            .max(Duration::from_secs(10)),
+        timeout: keep_alive.duration("timeout", Duration::from_secs(10)),
+        permit_without_stream: keep_alive.flag("permit_without_stream", false),
     })
 }
 
-impl OtlpExporter {
+impl Server {
     /// What the scheme and `tls` say together: `http://` is plain whatever the rest, `https://` never is.
     fn dialer(&self) -> Result<Dialer, TlsError> {
         let plain = match self.endpoint.scheme {
@@ -159,13 +136,17 @@ impl OtlpExporter {
         let config = self.tls.load(&[b"h2"])?;
         Ok(Dialer::new(self.endpoint.place.clone(), Some((config, name))))
     }
+}
 
-    fn dial(&mut self) -> Result<(), TlsError> {
+impl Destination for Server {
+    type Transport = GrpcTransport;
+
+    fn open(&mut self) -> Result<(), TlsError> {
         self.dialer = Some(Arc::new(self.dialer()?));
         Ok(())
     }
 
-    fn transport(&self, draining: &Draining) -> Result<GrpcTransport, BoxError> {
+    fn transport(&self, requests: Requests, draining: &Draining) -> Result<GrpcTransport, BoxError> {
         let dialer = self.dialer.clone().ok_or("the exporter was not opened")?;
         let authority = match &self.authority {
             Some(authority) => authority.clone(),
@@ -173,46 +154,10 @@ impl OtlpExporter {
         };
         let base = format!("{}://{authority}", if dialer.is_tls() { "https" } else { "http" });
         let client = Client::new(dialer, self.client, draining.clone());
-        let (headers, auth) = (self.headers.clone(), self.auth.clone());
-        let transport = GrpcTransport::new(client, &base, headers, auth, self.timeout)?;
-        Ok(transport.compressing(self.compression.compressor()?))
-    }
-}
-
-impl Exporter for OtlpExporter {
-    fn placement(&self) -> Placement {
-        self.queue.placement()
+        GrpcTransport::new(client, &base, requests)
     }
 
-    fn queue(&self) -> Queue {
-        self.queue.before()
-    }
-
-    fn needs(&self) -> Vec<ComponentId> {
-        self.auth
-            .id()
-            .into_iter()
-            .chain(self.queue.on_disk())
-            .cloned()
-            .collect()
-    }
-
-    fn is_durable(&self) -> bool {
-        self.queue.on_disk().is_some()
-    }
-
-    fn open(&mut self, host: &Host) -> Ended {
-        self.auth.open(host)?;
-        self.workers = host.workers();
-        self.disk = DiskQueue::open(&self.queue, host)?;
-        Ok(self.dial()?)
-    }
-
-    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let transport = self.transport(&input.draining());
-        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
-        let destination = self.endpoint.place.to_string();
-        let disk = self.disk.take();
-        Box::pin(async move { delivery::run_through(disk, transport?, retry, consumers, destination, input).await })
+    fn name(&self) -> String {
+        self.endpoint.place.to_string()
     }
 }

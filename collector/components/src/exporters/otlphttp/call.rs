@@ -1,30 +1,26 @@
 //! One POST of OTLP/HTTP, and what its answer means.
 
 use crate::exporters::delivery::reply::{self, Form};
-use crate::exporters::delivery::settings::{Auth, SharedCompressor};
+use crate::exporters::delivery::request::{Call, Requests};
 use crate::exporters::delivery::{EncodeError, Outcome, Transport};
-use crate::net::client::{Client, ClientError, Reply, ReplyError};
+use crate::net::client::{Client, Reply, ReplyError};
 use crate::net::endpoint::{Endpoint, Scheme};
-use crate::net::rope::Rope;
 use bytes::Bytes;
 use collector_engine::BoxError;
-use collector_pdata::{Payload, Signal, json};
+use collector_pdata::{Payload, json};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 const PROTO: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-pub(super) struct HttpTransport {
-    /// Of traces, metrics and logs.
+pub(crate) struct HttpTransport {
+    /// By the signal's number.
     routes: [Option<Route>; 3],
     form: Form,
-    headers: HeaderMap,
-    auth: Auth,
-    compressor: Option<SharedCompressor>,
-    timeout: Option<Duration>,
+    requests: Requests,
 }
 
 /// Where one signal's requests go.
@@ -32,12 +28,6 @@ pub(super) struct Route {
     client: Arc<Client>,
     uri: Uri,
     host: HeaderValue,
-}
-
-pub(super) struct Call {
-    signal: Signal,
-    items: usize,
-    body: Rope,
 }
 
 impl Route {
@@ -65,69 +55,14 @@ impl Route {
 }
 
 impl HttpTransport {
-    pub(super) fn new(
-        routes: [Option<Route>; 3],
-        form: Form,
-        mut headers: HeaderMap,
-        auth: Auth,
-        compressor: Option<SharedCompressor>,
-        timeout: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(routes: [Option<Route>; 3], form: Form, mut requests: Requests) -> Self {
         let content_type = match form {
             Form::Proto => PROTO,
             Form::Json => JSON,
         };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if let Some(compressor) = &compressor {
-            let encoding = compressor.encoding().name();
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-        }
-        HttpTransport {
-            routes,
-            form,
-            headers,
-            auth,
-            compressor,
-            timeout,
-        }
-    }
-
-    fn route(&self, signal: Signal) -> Option<&Route> {
-        let index = match signal {
-            Signal::Traces => 0,
-            Signal::Metrics => 1,
-            Signal::Logs => 2,
-        };
-        self.routes[index].as_ref()
-    }
-
-    async fn exchange(&self, call: &Call) -> Outcome {
-        let Some(route) = self.route(call.signal) else {
-            return Outcome::Refused(NO_ENDPOINT.to_owned());
-        };
-        let mut proof = HeaderMap::new();
-        if let Err(error) = self.auth.apply(&mut proof) {
-            return Outcome::Later {
-                reason: kit::logging::chain(&error),
-                after: None,
-            };
-        }
-        let make = |http2| {
-            let mut request = Request::new(call.body.clone().into());
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = route.target(http2);
-            *request.headers_mut() = self.headers.clone();
-            if !http2 && !request.headers().contains_key(HOST) {
-                request.headers_mut().insert(HOST, route.host.clone());
-            }
-            request.headers_mut().extend(proof.clone());
-            request
-        };
-        match route.client.send(make).await {
-            Ok(reply) => outcome(&reply, call),
-            Err(ClientError::Unavailable { reason, after }) => Outcome::Later { reason, after },
-            Err(ClientError::Broken(reason)) => Outcome::Later { reason, after: None },
-        }
+        requests.set(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        requests.set_encoding(CONTENT_ENCODING);
+        HttpTransport { routes, form, requests }
     }
 }
 
@@ -141,30 +76,26 @@ impl Transport for HttpTransport {
             Form::Proto => payload.chunks().to_vec(),
             Form::Json => vec![to_json(payload)?],
         };
-        let chunks = match &self.compressor {
-            None => chunks,
-            Some(compressor) => {
-                let compressed = compressor.compress(&chunks, 0);
-                let compressed = compressed.map_err(|error| EncodeError::Impossible(error.to_string()))?;
-                vec![Bytes::from(compressed)]
-            }
+        let body = match self.requests.compress(&chunks, 0)? {
+            None => chunks.into_iter().collect(),
+            Some(compressed) => [Bytes::from(compressed)].into_iter().collect(),
         };
-        Ok(Call {
-            signal: payload.signal(),
-            items: payload.items(),
-            body: chunks.into_iter().collect(),
-        })
+        Ok(Call::new(payload, body))
     }
 
     async fn send(&self, call: &Call) -> Outcome {
-        let Some(timeout) = self.timeout else {
-            return self.exchange(call).await;
+        let Some(route) = &self.routes[call.signal as usize] else {
+            return Outcome::Refused(NO_ENDPOINT.to_owned());
         };
-        let result = tokio::time::timeout(timeout, self.exchange(call)).await;
-        result.unwrap_or_else(|_| Outcome::Later {
-            reason: format!("no answer within {timeout:?}"),
-            after: None,
-        })
+        let aim = |request: &mut http::Request<_>, http2| {
+            *request.uri_mut() = route.target(http2);
+            if !http2 && !request.headers().contains_key(HOST) {
+                request.headers_mut().insert(HOST, route.host.clone());
+            }
+        };
+        self.requests
+            .send(&route.client, call, aim, |reply| outcome(reply, call))
+            .await
     }
 }
 

@@ -17,23 +17,19 @@
 
 mod call;
 
-use super::delivery::disk::DiskQueue;
-use super::delivery::queue::QueueSettings;
+use super::delivery::Transport;
+use super::delivery::exporter::{Common, Destination, NetworkExporter};
 use super::delivery::reply::Form;
-use super::delivery::settings::{self, Auth, Compression};
-use super::delivery::{self, Retry, Transport};
+use super::delivery::request::Requests;
 use crate::net::client::{Balance, Client, ClientSettings, KeepAlive, Protocol};
 use crate::net::compress::Encoding;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::{self, Endpoint, Scheme};
 use crate::net::tls::{ClientTls, TlsError};
 use call::{HttpTransport, Route};
-use collector_config::{ComponentId, Node, Section};
-use collector_engine::{
-    BoxError, BoxFuture, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Host, Placement, Queue,
-};
+use collector_config::{Node, Section};
+use collector_engine::{BoxError, Draining, Exporter, ExporterFactory};
 use collector_pdata::Signal;
-use http::HeaderMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,58 +40,41 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
-struct OtlpHttpExporter {
-    /// Of traces, metrics and logs.
+struct Servers {
+    /// By the signal's number.
     endpoints: [Option<Endpoint>; 3],
     tls: ClientTls,
     client: ClientSettings,
     form: Form,
-    headers: HeaderMap,
-    auth: Auth,
-    compression: Compression,
-    timeout: Option<Duration>,
-    retry: Retry,
-    queue: QueueSettings,
-    disk: Option<DiskQueue>,
-    workers: usize,
     dialers: [Option<Arc<Dialer>>; 3],
 }
 
 /// A way to send requests one by one, without an engine around it; `settings` are those of the exporter.
 pub(crate) fn sender(settings: &Node, draining: &Draining) -> Result<impl Transport, BoxError> {
-    let mut exporter = settings::read_alone(settings, read)?;
-    exporter.dial()?;
-    exporter.transport(draining)
+    NetworkExporter::sender(settings, draining, read)
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     Box::new(read(section))
 }
 
-fn read(section: &mut Section<'_, '_>) -> OtlpHttpExporter {
+fn read(section: &mut Section<'_, '_>) -> NetworkExporter<Servers> {
     let form = section.choice("encoding", &[("proto", Form::Proto), ("json", Form::Json)]);
-    let allowed = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
     refuse_what_is_not_there(section);
-    let most = section.count("max_conns_per_host", 0) as usize;
-    let mut queue = QueueSettings::configure(section);
-    if most > 0 {
-        queue.num_consumers = queue.num_consumers.min(most);
-    }
-    OtlpHttpExporter {
+    let servers = Servers {
         endpoints: endpoints(section),
         tls: ClientTls::configure(section, false),
         client: client_settings(section),
         form: form.unwrap_or(Form::Proto),
-        headers: settings::headers(section),
-        auth: Auth::configure(section),
-        compression: Compression::configure(section, &allowed),
-        timeout: settings::timeout(section, Duration::from_secs(30)),
-        retry: Retry::configure(section),
-        queue,
-        disk: None,
-        workers: 1,
         dialers: [None, None, None],
+    };
+    let encodings = [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Zlib];
+    let mut common = Common::configure(section, &encodings, Duration::from_secs(30));
+    let most = section.count("max_conns_per_host", 0) as usize;
+    if most > 0 {
+        common.queue.num_consumers = common.queue.num_consumers.min(most);
     }
+    NetworkExporter::new(servers, common)
 }
 
 /// Settings of upstream's that change where requests go must not be passed over; those of buffers may.
@@ -163,7 +142,7 @@ fn client_settings(section: &mut Section<'_, '_>) -> ClientSettings {
     }
 }
 
-impl OtlpHttpExporter {
+impl Servers {
     fn dialer(&self, endpoint: &Endpoint) -> Result<Dialer, TlsError> {
         if endpoint.scheme != Scheme::Tls {
             return Ok(Dialer::new(endpoint.place.clone(), None));
@@ -195,19 +174,12 @@ impl OtlpHttpExporter {
         }
         Ok(routes)
     }
+}
 
-    fn destination(&self) -> String {
-        let places = self
-            .endpoints
-            .iter()
-            .flatten()
-            .map(|endpoint| endpoint.place.to_string());
-        let mut places: Vec<String> = places.collect();
-        places.dedup();
-        places.join(", ")
-    }
+impl Destination for Servers {
+    type Transport = HttpTransport;
 
-    fn dial(&mut self) -> Result<(), TlsError> {
+    fn open(&mut self) -> Result<(), TlsError> {
         for index in 0..self.endpoints.len() {
             if let Some(endpoint) = &self.endpoints[index] {
                 self.dialers[index] = Some(Arc::new(self.dialer(endpoint)?));
@@ -216,55 +188,14 @@ impl OtlpHttpExporter {
         Ok(())
     }
 
-    fn transport(&self, draining: &Draining) -> Result<HttpTransport, BoxError> {
-        let (headers, auth) = (self.headers.clone(), self.auth.clone());
-        let compressor = self.compression.compressor()?;
-        let routes = self.routes(draining)?;
-        Ok(HttpTransport::new(
-            routes,
-            self.form,
-            headers,
-            auth,
-            compressor,
-            self.timeout,
-        ))
-    }
-}
-
-impl Exporter for OtlpHttpExporter {
-    fn placement(&self) -> Placement {
-        self.queue.placement()
+    fn transport(&self, requests: Requests, draining: &Draining) -> Result<HttpTransport, BoxError> {
+        Ok(HttpTransport::new(self.routes(draining)?, self.form, requests))
     }
 
-    fn queue(&self) -> Queue {
-        self.queue.before()
-    }
-
-    fn needs(&self) -> Vec<ComponentId> {
-        self.auth
-            .id()
-            .into_iter()
-            .chain(self.queue.on_disk())
-            .cloned()
-            .collect()
-    }
-
-    fn is_durable(&self) -> bool {
-        self.queue.on_disk().is_some()
-    }
-
-    fn open(&mut self, host: &Host) -> Ended {
-        self.auth.open(host)?;
-        self.workers = host.workers();
-        self.disk = DiskQueue::open(&self.queue, host)?;
-        Ok(self.dial()?)
-    }
-
-    fn run(&mut self, input: ExporterInput) -> BoxFuture<Ended> {
-        let transport = self.transport(&input.draining());
-        let (retry, consumers) = (self.retry, self.queue.consumers_of(self.workers));
-        let destination = self.destination();
-        let disk = self.disk.take();
-        Box::pin(async move { delivery::run_through(disk, transport?, retry, consumers, destination, input).await })
+    fn name(&self) -> String {
+        let endpoints = self.endpoints.iter().flatten();
+        let mut places: Vec<String> = endpoints.map(|endpoint| endpoint.place.to_string()).collect();
+        places.dedup();
+        places.join(", ")
     }
 }

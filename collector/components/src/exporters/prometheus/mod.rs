@@ -15,13 +15,15 @@
 //!
 //! The page is at `/metrics`, in the text format 0.0.4. Sums and histograms of deltas are added up. Exponential
 //! histograms have no form in that text: they are dropped and counted as `unsupported`. So are points beyond 100 000
-//! series (`series_limit`), points older than the last of their series (`out_of_order`), and those of a metric whose name
-//! another type of metric has already (`type_conflict`).
+//! series or a page of 256 MiB (`series_limit`), points older than the last of their series (`out_of_order`), and those
+//! of a metric whose name another type of metric has already (`type_conflict`).
 
 mod names;
 mod read;
 mod store;
 
+use crate::exposition::{self, CONTENT_TYPE};
+use crate::net::listen;
 use crate::net::pages::{self, Page};
 use collector_config::{Endpoint, Section};
 use collector_engine::{
@@ -44,7 +46,6 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
 };
 
 const PATH: &str = "/metrics";
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 struct PrometheusExporter {
     endpoint: Option<Endpoint>,
@@ -60,7 +61,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
     let const_labels: Labels = section
         .texts("const_labels")
         .into_iter()
-        .map(|(name, value)| (names::label(name), value.to_owned()))
+        .map(|(name, value)| (exposition::label_name(name), value.to_owned()))
         .collect();
     if section.flag("enable_open_metrics", false) {
         section.warn("enable_open_metrics", "has no effect: the text format 0.0.4 is served");
@@ -99,7 +100,7 @@ impl Exporter for PrometheusExporter {
 
     fn open(&mut self, _: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(pages::listen(&endpoint.to_string())?);
+        self.listener = Some(listen::tcp(endpoint)?);
         Ok(())
     }
 
@@ -153,7 +154,7 @@ fn take(store: &Mutex<Store>, naming: &Naming, delivery: Delivery) {
         Ok(()) => claim.exported(),
         Err(error) => {
             tracing::debug!(%error, "metrics that are not OTLP were dropped");
-            claim.dropped(read::MALFORMED);
+            claim.dropped(reason::MALFORMED);
         }
     }
 }
@@ -194,7 +195,8 @@ mod tests {
             {"name":"requests","unit":"1","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[
                 {"timeUnixNano":"5","asInt":"7","attributes":[{"key":"a.b","value":{"stringValue":"1"}},{"key":"a/b","value":{"stringValue":"2"}}]}]}},
             {"name":"latency","unit":"s","histogram":{"aggregationTemporality":2,"dataPoints":[
-                {"timeUnixNano":"5","count":"3","sum":4.5,"bucketCounts":["1","2"],"explicitBounds":[0.5]}]}},
+                {"timeUnixNano":"5","count":"3","sum":4.5,"bucketCounts":["1","2"],"explicitBounds":[0.5],
+                 "attributes":[{"key":"le","value":{"stringValue":"x"}}]}]}},
             {"name":"size","summary":{"dataPoints":[
                 {"timeUnixNano":"5","count":"2","sum":9,"quantileValues":[{"quantile":0.5,"value":4}]}]}},
             {"name":"fine","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"timeUnixNano":"5","count":"1"}]}}"#;

@@ -1,5 +1,6 @@
 //! Names of OpenTelemetry as names of Prometheus, by the specification's "Prometheus and OpenMetrics Compatibility".
 
+use crate::exposition::{escaped, label_name};
 use collector_pdata::traces::Attributes;
 use collector_pdata::{Malformed, Value};
 use std::collections::BTreeMap;
@@ -118,19 +119,6 @@ fn units(unit: &str) -> Vec<String> {
     all
 }
 
-/// The name of a label: letters, digits and underscores.
-pub(super) fn label(key: &str) -> String {
-    let name: String = key
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    if name.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("key_{name}")
-    } else {
-        name
-    }
-}
-
 /// Adds attributes as labels. Where several keys become one name, their values are joined in the order of the keys.
 pub(super) fn add(labels: &mut Labels, attributes: Attributes<'_>) -> Result<(), Malformed> {
     let mut sorted: BTreeMap<String, String> = BTreeMap::new();
@@ -142,7 +130,7 @@ pub(super) fn add(labels: &mut Labels, attributes: Attributes<'_>) -> Result<(),
     let mut joined = Labels::new();
     for (key, value) in sorted {
         joined
-            .entry(label(&key))
+            .entry(label_name(&key))
             .and_modify(|known| *known = format!("{known};{value}"))
             .or_insert(value);
     }
@@ -155,9 +143,8 @@ pub(super) fn text(labels: &Labels) -> String {
     let mut out = String::new();
     for (name, value) in labels {
         let separator = if out.is_empty() { "" } else { "," };
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         // Writing to a string cannot fail.
-        let _ = write!(out, "{separator}{name}=\"{value}\"");
+        let _ = write!(out, "{separator}{name}=\"{}\"", escaped(value));
     }
     out
 }
@@ -190,12 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_escaped() {
+    fn labels_are_joined_and_escaped() {
         let labels = Labels::from([("a".to_owned(), "x\"\\\n".to_owned()), ("b".to_owned(), String::new())]);
         assert_eq!(text(&labels), "a=\"x\\\"\\\\\\n\",b=\"\"");
-        assert_eq!(
-            (label("k8s.pod-name"), label("1st")),
-            ("k8s_pod_name".to_owned(), "key_1st".to_owned())
-        );
     }
 }

@@ -2,7 +2,6 @@
 
 use super::names::{self, Labels, Suffix};
 use super::store::{Kind, Point, Store, Value};
-use collector_engine::reason;
 use collector_pdata::metrics::{
     Data, HistogramDataPoint, Metric, Number, NumberDataPoint, ResourceMetrics, SummaryDataPoint, resource_metrics,
 };
@@ -140,7 +139,7 @@ impl Reader<'_> {
             None => Ok(0),
             Some(Data::Gauge(points)) => {
                 let place = place(Kind::Gauge, Suffix::Ratio, false);
-                self.numbers(&place, points.numbers())
+                self.each(points.numbers(), |reader, point| reader.number(&place, &point))
             }
             Some(Data::Sum {
                 points,
@@ -152,18 +151,18 @@ impl Reader<'_> {
                     false => (Kind::Gauge, Suffix::None),
                 };
                 let place = place(kind, suffix, aggregation_temporality == DELTA);
-                self.numbers(&place, points.numbers())
+                self.each(points.numbers(), |reader, point| reader.number(&place, &point))
             }
             Some(Data::Histogram {
                 points,
                 aggregation_temporality,
             }) => {
                 let place = place(Kind::Histogram, Suffix::None, aggregation_temporality == DELTA);
-                self.histograms(&place, points.histograms())
+                self.each(points.histograms(), |reader, point| reader.histogram(&place, &point))
             }
             Some(Data::Summary(points)) => {
                 let place = place(Kind::Summary, Suffix::None, false);
-                self.summaries(&place, points.summaries())
+                self.each(points.summaries(), |reader, point| reader.summary(&place, &point))
             }
             Some(Data::ExponentialHistogram { points, .. }) => {
                 let count = points.exponential_histograms().count();
@@ -181,78 +180,62 @@ impl Reader<'_> {
         names::metric(&self.naming.namespace, &name, &unit, suffix, self.naming.suffixes)
     }
 
-    fn numbers<'p>(
+    /// Takes points one by one, and gives the latest of their times.
+    fn each<P>(
         &mut self,
-        place: &Place<'_>,
-        points: impl Iterator<Item = Result<NumberDataPoint<'p>, Malformed>>,
+        points: impl Iterator<Item = Result<P, Malformed>>,
+        take: impl Fn(&mut Self, P) -> Result<u64, Malformed>,
     ) -> Result<u64, Malformed> {
         let mut latest = 0;
         for point in points {
-            let point = point?;
-            let value = point.value.map(|number| match number {
-                Number::Double(value) => Value::Number(value),
-                Number::Int(value) => Value::Number(value as f64),
-            });
-            latest = latest.max(point.time_unix_nano);
-            self.put(place, point.attributes(), point.time_unix_nano, point.flags, value)?;
+            latest = latest.max(take(self, point?)?);
         }
         Ok(latest)
     }
 
-    fn histograms<'p>(
-        &mut self,
-        place: &Place<'_>,
-        points: impl Iterator<Item = Result<HistogramDataPoint<'p>, Malformed>>,
-    ) -> Result<u64, Malformed> {
-        let mut latest = 0;
-        for point in points {
-            let point = point?;
-            let value = Value::Histogram {
-                count: point.count,
-                sum: point.sum,
-                bounds: point.explicit_bounds().collect::<Result<_, _>>()?,
-                counts: point.bucket_counts().collect::<Result<_, _>>()?,
-            };
-            latest = latest.max(point.time_unix_nano);
-            self.put(
-                place,
-                point.attributes(),
-                point.time_unix_nano,
-                point.flags,
-                Some(value),
-            )?;
-        }
-        Ok(latest)
+    fn number(&mut self, place: &Place<'_>, point: &NumberDataPoint<'_>) -> Result<u64, Malformed> {
+        let value = point.value.map(|number| match number {
+            Number::Double(value) => Value::Number(value),
+            Number::Int(value) => Value::Number(value as f64),
+        });
+        self.put(place, point.attributes(), point.time_unix_nano, point.flags, value)
     }
 
-    fn summaries<'p>(
-        &mut self,
-        place: &Place<'_>,
-        points: impl Iterator<Item = Result<SummaryDataPoint<'p>, Malformed>>,
-    ) -> Result<u64, Malformed> {
-        let mut latest = 0;
-        for point in points {
-            let point = point?;
-            let quantiles = point
-                .quantile_values()
-                .map(|value| value.map(|value| (value.quantile, value.value)));
-            let value = Value::Summary {
-                count: point.count,
-                sum: point.sum,
-                quantiles: quantiles.collect::<Result<_, _>>()?,
-            };
-            latest = latest.max(point.time_unix_nano);
-            self.put(
-                place,
-                point.attributes(),
-                point.time_unix_nano,
-                point.flags,
-                Some(value),
-            )?;
-        }
-        Ok(latest)
+    fn histogram(&mut self, place: &Place<'_>, point: &HistogramDataPoint<'_>) -> Result<u64, Malformed> {
+        let value = Value::Histogram {
+            count: point.count,
+            sum: point.sum,
+            bounds: point.explicit_bounds().collect::<Result<_, _>>()?,
+            counts: point.bucket_counts().collect::<Result<_, _>>()?,
+        };
+        self.put(
+            place,
+            point.attributes(),
+            point.time_unix_nano,
+            point.flags,
+            Some(value),
+        )
     }
 
+    fn summary(&mut self, place: &Place<'_>, point: &SummaryDataPoint<'_>) -> Result<u64, Malformed> {
+        let quantiles = point
+            .quantile_values()
+            .map(|value| value.map(|value| (value.quantile, value.value)));
+        let value = Value::Summary {
+            count: point.count,
+            sum: point.sum,
+            quantiles: quantiles.collect::<Result<_, _>>()?,
+        };
+        self.put(
+            place,
+            point.attributes(),
+            point.time_unix_nano,
+            point.flags,
+            Some(value),
+        )
+    }
+
+    /// Puts a point in its series, and gives its time.
     fn put(
         &mut self,
         place: &Place<'_>,
@@ -260,11 +243,14 @@ impl Reader<'_> {
         unix_nano: u64,
         flags: u32,
         value: Option<Value>,
-    ) -> Result<(), Malformed> {
-        // A point's own attributes must not hide which target it is from.
+    ) -> Result<u64, Malformed> {
         let mut labels = Labels::new();
         names::add(&mut labels, attributes)?;
+        // A point's own attributes must not hide which target it is from, nor say twice what its samples' labels say.
         labels.extend(place.labels.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(name) = place.kind.own_label() {
+            labels.remove(name);
+        }
         let point = Point {
             labels: names::text(&labels),
             value: value.filter(|_| flags & NO_VALUE == 0),
@@ -275,9 +261,6 @@ impl Reader<'_> {
         if let Err(reason) = put {
             *self.outcome.dropped.entry(reason).or_default() += 1;
         }
-        Ok(())
+        Ok(unix_nano)
     }
 }
-
-/// The reason for a payload that is not OTLP.
-pub(super) const MALFORMED: &str = reason::MALFORMED;

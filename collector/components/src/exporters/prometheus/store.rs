@@ -7,10 +7,18 @@ use std::time::{Duration, Instant};
 
 /// The most series that are held; points of further ones are dropped and counted.
 const MAX_SERIES: usize = 100_000;
-/// The longest labels of a series, in bytes; with the above, the bound on memory.
+/// The longest labels of a series, in bytes.
 const MAX_LABELS: usize = 8 << 10;
 /// The most buckets or quantiles of a series.
 const MAX_BUCKETS: usize = 1024;
+/// The most characters of a description.
+const MAX_HELP: usize = 1024;
+/// The most bytes of the page, which are more than what is held of it: every bucket is a line with all labels.
+const MAX_PAGE: usize = 256 << 20;
+/// About what a line has besides its name and labels.
+const LINE: usize = 64;
+/// How often it is looked for series that have expired, when there is no room for another.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a point is not shown.
 pub(super) const SERIES_LIMIT: &str = "series_limit";
@@ -26,6 +34,17 @@ pub(super) enum Kind {
     Gauge,
     Histogram,
     Summary,
+}
+
+impl Kind {
+    /// The label by which the samples of one series differ.
+    pub(super) fn own_label(self) -> Option<&'static str> {
+        match self {
+            Kind::Histogram => Some("le"),
+            Kind::Summary => Some("quantile"),
+            Kind::Counter | Kind::Gauge => None,
+        }
+    }
 }
 
 /// What a point says.
@@ -63,6 +82,8 @@ struct Series {
     value: Value,
     unix_nano: u64,
     seen: Instant,
+    /// What it has of the page.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -76,16 +97,34 @@ struct Family {
 #[derive(Debug)]
 pub(super) struct Store {
     families: BTreeMap<String, Family>,
-    count: usize,
+    held: Held,
     expiration: Duration,
+    /// When it was last looked for what has expired.
+    looked: Option<Instant>,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    series: usize,
+    /// Of the page.
+    bytes: usize,
+}
+
+impl Held {
+    /// Whether there is room for another series.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.series < MAX_SERIES && self.bytes + bytes <= MAX_PAGE
+    }
 }
 
 impl Store {
     pub(super) fn new(expiration: Duration) -> Self {
         Store {
             families: BTreeMap::new(),
-            count: 0,
+            held: Held::default(),
             expiration,
+            looked: None,
         }
     }
 
@@ -101,28 +140,38 @@ impl Store {
         if point.labels.len() > MAX_LABELS || point.value.as_ref().is_some_and(Value::is_too_large) {
             return Err(SERIES_LIMIT);
         }
-        if self.count >= MAX_SERIES {
-            self.expire(now);
-        }
-        let has_room = self.count < MAX_SERIES;
+        let lines = point.value.as_ref().map_or(0, Value::lines);
+        let bytes = lines * (name.len() + point.labels.len() + LINE);
+        self.make_room(bytes + Family::bytes(name, help), now);
         let family = match self.families.entry(name.to_owned()) {
             Entry::Occupied(family) => family.into_mut(),
-            Entry::Vacant(_) if !has_room || point.value.is_none() => {
-                return if has_room { Ok(()) } else { Err(SERIES_LIMIT) };
+            Entry::Vacant(_) if point.value.is_none() => return Ok(()),
+            Entry::Vacant(vacant) => {
+                let own = Family::bytes(name, help);
+                if !self.held.has_room(bytes + own) {
+                    return Err(SERIES_LIMIT);
+                }
+                self.held.bytes += own;
+                vacant.insert(Family {
+                    kind,
+                    help: help.chars().take(MAX_HELP).collect(),
+                    series: BTreeMap::new(),
+                })
             }
-            Entry::Vacant(vacant) => vacant.insert(Family {
-                kind,
-                help: help.chars().take(1024).collect(),
-                series: BTreeMap::new(),
-            }),
         };
         if family.kind != kind {
             return Err(TYPE_CONFLICT);
         }
-        let known = family.series.len();
-        let result = family.put(point, has_room, now);
-        self.count = self.count + family.series.len() - known;
-        result
+        family.put(point, bytes, &mut self.held, now)
+    }
+
+    /// Forgets what has expired if there is no room otherwise; not at every point, since it looks at all series.
+    fn make_room(&mut self, bytes: usize, now: Instant) {
+        let is_due = self.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK);
+        if !self.held.has_room(bytes) && is_due {
+            self.looked = Some(now);
+            self.expire(now);
+        }
     }
 
     /// Forgets what was not seen for long.
@@ -134,7 +183,12 @@ impl Store {
                 .retain(|_, series| now.duration_since(series.seen) < expiration);
         }
         self.families.retain(|_, family| !family.series.is_empty());
-        self.count = self.families.values().map(|family| family.series.len()).sum();
+        self.held = Held::default();
+        for (name, family) in &self.families {
+            let of_series: usize = family.series.values().map(|series| series.bytes).sum();
+            self.held.series += family.series.len();
+            self.held.bytes += Family::bytes(name, &family.help) + of_series;
+        }
     }
 
     /// The page, in the text format 0.0.4.
@@ -165,24 +219,41 @@ impl Store {
 }
 
 impl Family {
-    fn put(&mut self, point: Point, has_room: bool, now: Instant) -> Result<(), &'static str> {
+    /// The bytes that it has of the page, without its series.
+    fn bytes(name: &str, help: &str) -> usize {
+        2 * name.len() + help.len().min(4 * MAX_HELP) + LINE
+    }
+
+    /// Takes a point that has so many bytes of the page.
+    fn put(&mut self, point: Point, bytes: usize, held: &mut Held, now: Instant) -> Result<(), &'static str> {
         let Some(value) = point.value else {
-            self.series.remove(&point.labels);
+            if let Some(gone) = self.series.remove(&point.labels) {
+                held.series -= 1;
+                held.bytes -= gone.bytes;
+            }
             return Ok(());
         };
         match self.series.entry(point.labels) {
-            Entry::Vacant(_) if !has_room => Err(SERIES_LIMIT),
+            Entry::Vacant(_) if !held.has_room(bytes) => Err(SERIES_LIMIT),
             Entry::Vacant(vacant) => {
+                held.series += 1;
+                held.bytes += bytes;
                 vacant.insert(Series {
                     value,
                     unix_nano: point.unix_nano,
                     seen: now,
+                    bytes,
                 });
                 Ok(())
             }
             Entry::Occupied(known) if point.unix_nano < known.get().unix_nano => Err(OUT_OF_ORDER),
             Entry::Occupied(mut known) => {
                 let series = known.get_mut();
+                let others = held.bytes - series.bytes;
+                if bytes > series.bytes && others + bytes > MAX_PAGE {
+                    return Err(SERIES_LIMIT);
+                }
+                held.bytes = others + bytes;
                 series.value = if point.is_delta {
                     value.added_to(&series.value)
                 } else {
@@ -190,6 +261,7 @@ impl Family {
                 };
                 series.unix_nano = point.unix_nano;
                 series.seen = now;
+                series.bytes = bytes;
                 Ok(())
             }
         }
@@ -200,8 +272,17 @@ impl Value {
     fn is_too_large(&self) -> bool {
         match self {
             Value::Number(_) => false,
-            Value::Histogram { counts, .. } => counts.len() > MAX_BUCKETS,
+            Value::Histogram { bounds, counts, .. } => bounds.len().max(counts.len()) > MAX_BUCKETS,
             Value::Summary { quantiles, .. } => quantiles.len() > MAX_BUCKETS,
+        }
+    }
+
+    /// How many lines of the page it has.
+    fn lines(&self) -> usize {
+        match self {
+            Value::Number(_) => 1,
+            Value::Histogram { bounds, counts, .. } => bounds.len().max(counts.len()) + 3,
+            Value::Summary { quantiles, .. } => quantiles.len() + 2,
         }
     }
 
@@ -325,7 +406,7 @@ mod tests {
         Value::Histogram {
             count: counts.iter().sum(),
             sum: Some(2.5),
-            bounds: vec![1.0, 5.0],
+            bounds: (0..counts.len() - 1).map(|index| index as f64).collect(),
             counts: counts.to_vec(),
         }
     }
@@ -340,7 +421,7 @@ mod tests {
             store.put("t", Kind::Histogram, "", distribution, now).unwrap();
         }
         let expected = "# HELP n_total Things.\n# TYPE n_total counter\nn_total{a=\"b\"} 6 2\n\
-            # HELP t \n# TYPE t histogram\nt_bucket{le=\"1\"} 2 2\nt_bucket{le=\"5\"} 6 2\nt_bucket{le=\"+Inf\"} 12 2\n\
+            # HELP t \n# TYPE t histogram\nt_bucket{le=\"0\"} 2 2\nt_bucket{le=\"1\"} 6 2\nt_bucket{le=\"+Inf\"} 12 2\n\
             t_sum 5 2\nt_count 12 2\n";
         assert_eq!(store.page(now, true), expected);
     }
@@ -370,12 +451,37 @@ mod tests {
         assert_eq!(store.put("b", Kind::Gauge, "", number(0), now), Err(SERIES_LIMIT));
         let later = now + Duration::from_secs(61);
         assert_eq!(store.put("b", Kind::Gauge, "", number(0), later), Ok(()));
-        assert_eq!(store.count, 1);
+        assert_eq!(store.held.series, 1);
+        assert_eq!(store.put("a", Kind::Gauge, "", number(0), later), Ok(()));
         let gone = Point {
             value: None,
             ..number(0)
         };
-        store.put("b", Kind::Gauge, "", gone, later).unwrap();
-        assert_eq!(store.page(later, false), "");
+        for name in ["a", "b"] {
+            store.put(name, Kind::Gauge, "", gone.clone(), later).unwrap();
+        }
+        assert_eq!((store.held.series, store.page(later, false)), (0, String::new()));
+        assert_eq!(store.held.bytes, 0);
+    }
+
+    #[test]
+    fn the_page_is_bounded_whatever_the_series_are() {
+        let (mut store, now) = (Store::new(Duration::from_secs(60)), Instant::now());
+        let large = |index: usize, count: usize| Point {
+            labels: format!("{index}{}", "x".repeat(MAX_LABELS - 8)),
+            ..point("", histogram(&vec![1; count]), 1, false)
+        };
+        let mut taken = 0;
+        while store
+            .put("a", Kind::Histogram, "", large(taken, MAX_BUCKETS), now)
+            .is_ok()
+        {
+            taken += 1;
+        }
+        assert!((10..100).contains(&taken), "{taken}");
+        let bytes = store.held.bytes;
+        store.put("a", Kind::Histogram, "", large(0, 2), now).unwrap();
+        assert!(store.held.bytes < bytes, "a series may become smaller");
+        assert!(store.page(now, false).len() <= MAX_PAGE);
     }
 }

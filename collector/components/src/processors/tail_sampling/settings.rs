@@ -2,7 +2,7 @@
 
 use super::outbox::Record;
 use super::policy::{Policies, read_policies};
-use crate::memory;
+use crate::process::usable_memory;
 use collector_config::Section;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Settings {
         if num_traces == 0 {
             section.error("num_traces", "must be more than 0");
         }
-        let max_bytes = section.bytes("max_bytes", (memory::usable() / 4).max(LEAST_BYTES));
+        let max_bytes = section.bytes("max_bytes", (usable_memory() / 4).max(LEAST_BYTES));
         if max_bytes < LEAST_BYTES {
             section.error("max_bytes", "must be at least 1MiB");
         }

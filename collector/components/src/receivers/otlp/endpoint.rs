@@ -1,20 +1,17 @@
 //! Where a receiver listens, and its sockets: one for each worker.
 
+use crate::net::listen::{self, ListenError};
 use collector_config::Endpoint as Address;
 use rustix::fs::{Mode, chmod};
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, set_socket_reuseport};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Connections that wait to be taken.
-const BACKLOG: i32 = 1024;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +28,6 @@ pub(super) enum Listener {
     Tcp(TcpListener),
     /// The file goes with the last of the workers' listeners.
     Unix(UnixListener, Arc<SocketFile>),
-}
-
-/// A receiver cannot listen.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {endpoint}")]
-pub(crate) struct ListenError {
-    endpoint: Endpoint,
-    source: io::Error,
 }
 
 impl fmt::Display for Endpoint {
@@ -71,62 +60,26 @@ impl Endpoint {
     /// One listener for each worker.
     pub(super) fn listen(&self, workers: usize) -> Result<Vec<Listener>, ListenError> {
         let listeners = match self {
-            Endpoint::Tcp(address) => resolve(address).and_then(|address| tcp(address, workers)),
+            Endpoint::Tcp(address) => listen::resolve(address).and_then(|address| tcp(address, workers)),
             Endpoint::Unix(path) => unix(path, workers),
         };
         listeners.map_err(|source| ListenError {
-            endpoint: self.clone(),
+            place: self.to_string(),
             source,
         })
     }
-}
-
-/// The address; IPv4 where a name has both, as upstream takes it.
-fn resolve(address: &Address) -> io::Result<SocketAddr> {
-    if address.host.is_empty() {
-        return Ok((IpAddr::V6(Ipv6Addr::UNSPECIFIED), address.port).into());
-    }
-    let found: Vec<SocketAddr> = (address.host.as_str(), address.port).to_socket_addrs()?.collect();
-    let v4 = found.iter().find(|address| address.is_ipv4());
-    v4.or(found.first())
-        .copied()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
 }
 
 /// The kernel spreads connections over sockets that share a port. Any process of this user may share it too, so that the
 /// port is free must be asked without sharing.
 fn tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> {
     if workers <= 1 {
-        return Ok(vec![Listener::Tcp(tcp_socket(address, false)?)]);
+        return Ok(vec![Listener::Tcp(listen::socket(address, false)?)]);
     }
-    let address = tcp_socket(address, false)?.local_addr()?;
+    let address = listen::socket(address, false)?.local_addr()?;
     (0..workers)
-        .map(|_| tcp_socket(address, true).map(Listener::Tcp))
+        .map(|_| listen::socket(address, true).map(Listener::Tcp))
         .collect()
-}
-
-fn tcp_socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = match socket_with(family, SocketType::STREAM, flags, None) {
-        // All addresses of a machine without IPv6.
-        Err(rustix::io::Errno::AFNOSUPPORT) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
-            return tcp_socket(([0, 0, 0, 0], address.port()).into(), shared);
-        }
-        other => other?,
-    };
-    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        set_ipv6_v6only(&socket, false)?;
-    }
-    set_socket_reuseaddr(&socket, true)?;
-    set_socket_reuseport(&socket, shared)?;
-    bind(&socket, &address)?;
-    listen(&socket, BACKLOG)?;
-    Ok(TcpListener::from(socket))
 }
 
 /// One socket that all workers accept from: the kernel spreads nothing over unix sockets.
@@ -138,7 +91,7 @@ fn unix(path: &Path, workers: usize) -> io::Result<Vec<Listener>> {
     // Nobody can connect before it listens, so nobody sees the file with other rights.
     chmod(path, Mode::from_raw_mode(0o660))?;
     let file = Arc::new(SocketFile::new(path)?);
-    listen(&socket, BACKLOG)?;
+    rustix::net::listen(&socket, listen::BACKLOG)?;
     let another = |_| -> io::Result<Listener> {
         let socket: OwnedFd = socket.try_clone()?;
         Ok(Listener::Unix(UnixListener::from(socket), file.clone()))

@@ -5,6 +5,7 @@ use crate::net::compress::DecompressError;
 use collector_engine::Refusal;
 use collector_pdata::Signal;
 use collector_pdata::json::{JsonError, Status, put_status};
+use collector_pdata::proto::{put_bytes, put_varint_field};
 use http::StatusCode;
 use std::time::Duration;
 
@@ -105,16 +106,17 @@ impl Rejection {
 
     /// An encoded `google.rpc.Status`, with `RetryInfo` where the sender may try again.
     pub(crate) fn status_proto(&self) -> Vec<u8> {
-        let mut status = vec![0x08, self.code()];
-        put(&mut status, 2, self.to_string().as_bytes());
+        let mut status = Vec::new();
+        put_varint_field(&mut status, 1, self.code().into());
+        put_bytes(&mut status, 2, self.to_string().as_bytes());
         if let Some(delay) = self.retry_after() {
             // Duration{seconds} within RetryInfo{retry_delay} within Any{type_url, value}.
-            let duration = [0x08, delay.as_secs().min(127) as u8];
-            let (mut info, mut any) = (Vec::new(), Vec::new());
-            put(&mut info, 1, &duration);
-            put(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
-            put(&mut any, 2, &info);
-            put(&mut status, 3, &any);
+            let (mut duration, mut info, mut any) = (Vec::new(), Vec::new(), Vec::new());
+            put_varint_field(&mut duration, 1, delay.as_secs());
+            put_bytes(&mut info, 1, &duration);
+            put_bytes(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
+            put_bytes(&mut any, 2, &info);
+            put_bytes(&mut status, 3, &any);
         }
         status
     }
@@ -129,16 +131,4 @@ impl Rejection {
         put_status(&mut json, &status);
         json
     }
-}
-
-/// Appends a field of bytes with a number below 16.
-fn put(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-    out.extend_from_slice(bytes);
 }

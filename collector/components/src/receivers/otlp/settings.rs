@@ -12,6 +12,8 @@ use std::time::Duration;
 const MAX_CONCURRENT_STREAMS: u32 = 1024;
 /// Connections of one protocol when nothing is set.
 const MAX_CONNECTIONS: u64 = 10_000;
+/// More than any process has descriptors for.
+const MOST_CONNECTIONS: u64 = 1 << 20;
 /// The most that a size in MiB may be, so that it fits any length on the wire.
 const MAX_SIZE: u64 = 1 << 30;
 
@@ -105,7 +107,7 @@ fn server(section: &mut Section<'_, '_>, default_endpoint: &str, max_message: us
     ServerSettings {
         endpoint,
         tls: ServerTls::configure(section),
-        max_connections: usize::try_from(section.count("max_connections", MAX_CONNECTIONS)).unwrap_or(usize::MAX),
+        max_connections: section.count_in("max_connections", 1..=MOST_CONNECTIONS, MAX_CONNECTIONS) as usize,
         max_message,
     }
 }

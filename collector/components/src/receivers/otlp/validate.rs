@@ -5,7 +5,7 @@
 //! rely on well-formed payloads. It costs about as much as reading the bytes once.
 
 use super::schema::{Holds, Kind};
-use collector_pdata::{Signal, traces::MAX_DEPTH};
+use collector_pdata::{Malformed, Signal, proto, traces::MAX_DEPTH};
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -221,37 +221,9 @@ impl<'a> Cursor<'a> {
 
     #[inline(always)]
     fn varint(&mut self) -> Result<u64, Invalid> {
-        match self.rest {
-            [byte @ ..0x80, rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(*byte))
-            }
-            [low, high @ ..0x80, rest @ ..] => {
-                self.rest = rest;
-                Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
-            }
-            _ => self.long_varint(),
-        }
-    }
-
-    #[inline(never)]
-    fn long_varint(&mut self) -> Result<u64, Invalid> {
-        let mut value = 0;
-        for (index, byte) in self.rest.iter().enumerate().take(10) {
-            // The tenth byte holds the 64th bit and nothing else.
-            if index == 9 && *byte > 1 {
-                break;
-            }
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte & 0x80 == 0 {
-                self.rest = &self.rest[index + 1..];
-                return Ok(value);
-            }
-        }
-        Err(if self.rest.len() < 10 {
-            Invalid::Truncated(self.kind)
-        } else {
-            Invalid::Varint(self.kind)
+        proto::varint(&mut self.rest).map_err(|error| match error {
+            Malformed::Truncated => Invalid::Truncated(self.kind),
+            _ => Invalid::Varint(self.kind),
         })
     }
 

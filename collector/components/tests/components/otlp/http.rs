@@ -240,3 +240,18 @@ fn the_drain_closes_idle_connections() {
     });
     receiving.finish();
 }
+
+#[test]
+fn a_connection_without_a_limit_on_its_time_is_served() {
+    let receiving = Setup {
+        http: "idle_timeout: 0s, read_header_timeout: 0s",
+        ..Setup::default()
+    }
+    .start();
+    block_on(async {
+        let body = traces(1).encode_to_vec();
+        assert_eq!(post(receiving.http, "/v1/traces", &[PROTOBUF], body).await.status, 200);
+    });
+    receiving.arrived(1);
+    receiving.finish();
+}

@@ -116,7 +116,7 @@ impl Default for Setup<'_> {
 }
 
 /// A port that is free now.
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

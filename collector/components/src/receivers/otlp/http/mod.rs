@@ -62,13 +62,15 @@ pub(super) async fn serve(stream: Stream, settings: Arc<HttpSettings>, intake: I
 }
 
 fn builder(settings: &HttpSettings) -> auto::Builder<TokioExecutor> {
+    // The time runs between requests too. hyper adds it to the clock, where what never happens has no place.
+    let head = settings.read_header_timeout.max(settings.idle_timeout);
+    let head = Some(head).filter(|head| *head != Duration::MAX);
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .keep_alive(settings.keep_alive)
-        // The time runs between requests too.
-        .header_read_timeout(settings.read_header_timeout.max(settings.idle_timeout))
+        .header_read_timeout(head)
         .max_headers(MAX_HEADER_COUNT)
         .max_buf_size(READ_BUFFER);
     builder

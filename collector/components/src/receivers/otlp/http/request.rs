@@ -12,8 +12,6 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{Method, Request};
 use hyper::body::Incoming;
 
-const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
-
 /// Answers a request, whatever it is.
 pub(super) async fn answer(request: Request<Incoming>, settings: &HttpSettings, intake: &Intake) -> Answer {
     let cors = settings.cors.as_ref().filter(|cors| !cors.allowed_origins.is_empty());
@@ -69,7 +67,7 @@ async fn export(
 fn signal(path: &str, settings: &HttpSettings) -> Result<Signal, Rejection> {
     let index = settings.paths.iter().position(|known| known == path);
     index
-        .map(|index| SIGNALS[index])
+        .map(|index| Signal::ALL[index])
         .ok_or_else(|| Rejection::NotFound(path.to_owned()))
 }
 
