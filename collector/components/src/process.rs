@@ -1,6 +1,8 @@
 //! What the system says of this process.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// The memory that is resident, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +15,16 @@ pub(crate) struct Resident {
 
 /// The second and third field of proc_pid_statm(5), in pages.
 pub(crate) fn resident() -> Option<Resident> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let mut pages = statm.split_whitespace().map(str::parse::<u64>);
+    // Asked many times a second, and to open the file takes longer than to read it.
+    static STATM: OnceLock<Option<File>> = OnceLock::new();
+    let statm = STATM.get_or_init(|| File::open("/proc/self/statm").ok()).as_ref()?;
+    // Seven numbers of at most 20 digits.
+    let mut text = [0; 160];
+    let length = statm.read_at(&mut text, 0).ok()?;
+    let mut pages = str::from_utf8(&text[..length])
+        .ok()?
+        .split_whitespace()
+        .map(str::parse::<u64>);
     let (resident, shared) = (pages.nth(1)?.ok()?, pages.next()?.ok()?);
     let page = rustix::param::page_size() as u64;
     Some(Resident {
