@@ -1,6 +1,7 @@
 // otelload: bounded OTLP/gRPC load generator and counting sink, on raw h2. Loopback only.
-//   otelload gen  ADDR SECONDS CONNS INFLIGHT_PER_CONN SPANS_PER_REQ RATE_SPANS_PER_S(0=max) [errpct] [spans_per_trace]
-//   otelload sink ADDR SECONDS      (counts spans + log records in traces/logs/metrics Export requests; prints at the end)
+//   otelload gen  ADDR SECONDS CONNS INFLIGHT_PER_CONN SPANS_PER_REQ RATE_SPANS_PER_S(0=max) [errpct] [spans_per_trace] [gzip]
+//     with gzip, 64 requests are compressed beforehand and sent in turn, so that the generator's share stays small
+//   otelload sink ADDR SECONDS [ITEMS_PER_S]      (answers no faster than that; counts spans + log records in traces/logs/metrics Export requests; prints at the end)
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
@@ -144,20 +145,50 @@ fn request(n: usize, errpct: u64, per_trace: usize, r: &mut Rng) -> (Vec<u8>, Ve
     (m, offs)
 }
 
+// the template with trace ids of its own
+fn fresh(tmpl: &[u8], offs: &[usize], per_trace: usize, r: &mut Rng) -> Vec<u8> {
+    let mut b = tmpl.to_vec();
+    let mut t = [0u8; 16];
+    for (i, o) in offs.iter().enumerate() {
+        if i % per_trace == 0 {
+            t[..8].copy_from_slice(&r.next().to_le_bytes());
+            t[8..].copy_from_slice(&r.next().to_le_bytes());
+        }
+        b[*o..o + 16].copy_from_slice(&t);
+    }
+    b
+}
+fn framed(message: &[u8], compressed: bool) -> Bytes {
+    let mut b = BytesMut::with_capacity(message.len() + 5);
+    b.put_u8(compressed as u8);
+    b.put_u32(message.len() as u32);
+    b.extend_from_slice(message);
+    b.freeze()
+}
+fn gzipped(message: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut z = flate2::write::GzEncoder::new(vec![], flate2::Compression::default());
+    z.write_all(message).unwrap();
+    z.finish().unwrap()
+}
+
 async fn one(
     send: &mut h2::client::SendRequest<Bytes>,
     addr: &str,
     path: &str,
     body: Bytes,
+    gzip: bool,
 ) -> Result<Option<u32>, h2::Error> {
     *send = send.clone().ready().await?;
-    let req = http::Request::builder()
+    let mut req = http::Request::builder()
         .method("POST")
         .uri(format!("http://{addr}{path}"))
         .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(())
-        .unwrap();
+        .header("te", "trailers");
+    if gzip {
+        req = req.header("grpc-encoding", "gzip");
+    }
+    let req = req.body(()).unwrap();
     let (resp, mut s) = send.send_request(req, false)?;
     let mut rest = body;
     while !rest.is_empty() {
@@ -192,19 +223,25 @@ async fn gen(a: Vec<String>) {
     let addr = a[2].clone();
     assert!(addr.starts_with("127."), "loopback only");
     let secs: f64 = a[3].parse().unwrap();
-    assert!(secs <= 120.0);
+    assert!(secs <= 900.0);
     let conns: usize = a[4].parse().unwrap();
     let infl: usize = a[5].parse().unwrap();
     let n: usize = a[6].parse().unwrap();
     let rate: f64 = a[7].parse().unwrap();
     let errpct: u64 = a.get(8).map(|v| v.parse().unwrap()).unwrap_or(1);
     let per_trace: usize = a.get(9).map(|v| v.parse().unwrap()).unwrap_or(10);
+    let gzip = a.get(10).is_some_and(|v| v == "gzip");
     let ok = Arc::new(AtomicU64::new(0));
     let bad = Arc::new(AtomicU64::new(0));
     let lat = Arc::new(std::sync::Mutex::new(Vec::<u32>::new()));
     let mut r = Rng(0x9E3779B97F4A7C15 ^ std::process::id() as u64 * 7919);
     let (tmpl, offs) = request(n, errpct, per_trace, &mut r);
     let size = tmpl.len();
+    let pool = Arc::new(if gzip {
+        (0..64).map(|_| framed(&gzipped(&fresh(&tmpl, &offs, per_trace, &mut r)), true)).collect()
+    } else {
+        vec![]
+    });
     let tmpl = Arc::new(tmpl);
     let offs = Arc::new(offs);
     let t0 = Instant::now();
@@ -230,9 +267,10 @@ async fn gen(a: Vec<String>) {
             let _ = conn.await;
         });
         for w in 0..infl {
-            let (mut send, addr, tmpl, offs, ok, bad, lat) = (
+            let (mut send, addr, pool, tmpl, offs, ok, bad, lat) = (
                 send.clone(),
                 addr.clone(),
+                pool.clone(),
                 tmpl.clone(),
                 offs.clone(),
                 ok.clone(),
@@ -255,24 +293,17 @@ async fn gen(a: Vec<String>) {
                     if Instant::now() >= end {
                         break;
                     }
-                    let mut b = BytesMut::with_capacity(size + 5);
-                    b.put_u8(0);
-                    b.put_u32(size as u32);
-                    b.extend_from_slice(&tmpl);
-                    let mut t = [0u8; 16];
-                    for (i, o) in offs.iter().enumerate() {
-                        if i % per_trace == 0 {
-                            t[..8].copy_from_slice(&r.next().to_le_bytes());
-                            t[8..].copy_from_slice(&r.next().to_le_bytes());
-                        }
-                        b[5 + o..5 + o + 16].copy_from_slice(&t);
-                    }
+                    let b = match pool.len() {
+                        0 => framed(&fresh(&tmpl, &offs, per_trace, &mut r), false),
+                        n => pool[r.next() as usize % n].clone(),
+                    };
                     let q = Instant::now();
                     match one(
                         &mut send,
                         &addr,
                         "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-                        b.freeze(),
+                        b,
+                        gzip,
                     )
                     .await
                     {
@@ -359,6 +390,9 @@ async fn sink(a: Vec<String>) {
     let addr = a[2].clone();
     assert!(addr.starts_with("127."), "loopback only");
     let secs: u64 = a[3].parse().unwrap();
+    let rate: f64 = a.get(4).map(|v| v.parse().unwrap()).unwrap_or(0.0);
+    // When the items that were taken so far are done with, at that rate.
+    let busy_until = Arc::new(std::sync::Mutex::new(Instant::now()));
     let items = Arc::new(AtomicU64::new(0));
     let reqs = Arc::new(AtomicU64::new(0));
     let byts = Arc::new(AtomicU64::new(0));
@@ -370,6 +404,7 @@ async fn sink(a: Vec<String>) {
             let (tcp, _) = l.accept().await.unwrap();
             tcp.set_nodelay(true).unwrap();
             let (items, reqs, byts, gzr) = (i2.clone(), r2.clone(), b2.clone(), g2.clone());
+            let busy_until = busy_until.clone();
             tokio::spawn(async move {
                 let mut c = match h2::server::Builder::new()
                     .initial_window_size(1 << 22)
@@ -384,6 +419,7 @@ async fn sink(a: Vec<String>) {
                 };
                 while let Some(Ok((req, mut resp))) = c.accept().await {
                     let (items, reqs, byts, gzr) = (items.clone(), reqs.clone(), byts.clone(), gzr.clone());
+                    let busy_until = busy_until.clone();
                     tokio::spawn(async move {
                         let mut b = req.into_body();
                         let mut buf = BytesMut::new();
@@ -393,6 +429,7 @@ async fn sink(a: Vec<String>) {
                         }
                         reqs.fetch_add(1, Relaxed);
                         byts.fetch_add(buf.len() as u64, Relaxed);
+                        let mut taken = 0;
                         if buf.len() > 5 {
                             if buf[0] == 1 {
                                 // compressed message flag (gzip)
@@ -400,12 +437,21 @@ async fn sink(a: Vec<String>) {
                                 use std::io::Read;
                                 let mut o = Vec::new();
                                 if flate2::read::GzDecoder::new(&buf[5..]).read_to_end(&mut o).is_ok() {
-                                    items.fetch_add(count(&o, 0), Relaxed);
+                                    taken = count(&o, 0);
                                 }
                             } else {
-                                items.fetch_add(count(&buf[5..], 0), Relaxed);
+                                taken = count(&buf[5..], 0);
                             }
                         }
+                        if rate > 0.0 {
+                            let done = {
+                                let mut until = busy_until.lock().unwrap();
+                                *until = (*until).max(Instant::now()) + Duration::from_secs_f64(taken as f64 / rate);
+                                *until
+                            };
+                            tokio::time::sleep_until(done.into()).await;
+                        }
+                        items.fetch_add(taken, Relaxed);
                         let r = http::Response::builder()
                             .header("content-type", "application/grpc")
                             .body(())
