@@ -1,5 +1,5 @@
-//! What `odigos run` itself needs: CPU time per span at a steady 10 000 spans/s, its memory, that of its maps, and the time
-//! until it is attached with 500 processes present.
+//! What our own processes need, `odigos run` or agent and collector apart: CPU time per span at a steady 10 000 spans/s, their
+//! memory, that of the maps, and the time until it is attached with 500 processes present.
 
 use super::load::{cpu_time, pin_to};
 use super::servers::{Server, nginx, pinned};
@@ -15,40 +15,51 @@ const PER_SECOND: u32 = 10_000;
 const SECONDS: u32 = 10;
 const PROCESSES: usize = 500;
 
-/// The release binary, built if need be.
-fn binary() -> Result<PathBuf> {
+/// Builds the release binaries if need be.
+fn build() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--locked", "--package=odigos"])
+        .args(["build", "--release", "--quiet", "--locked"])
+        .args(["--package=odigos", "--package=odiglet", "--package=odigos-collector"])
         .current_dir(&root)
         .status()?;
-    ensure!(built.success(), "odigos does not build");
-    let own = std::env::current_exe()?;
-    own.ancestors()
-        .map(|folder| folder.join("odigos"))
-        .find(|file| file.is_file())
-        .context("odigos was not built beside the benchmark")
+    ensure!(built.success(), "the binaries do not build");
+    Ok(())
 }
 
-/// A running `odigos run`, which is asked to end when dropped.
+/// A release binary.
+fn binary(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    own.ancestors()
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .with_context(|| format!("{name} was not built beside the benchmark"))
+}
+
+/// A running program of ours, which is asked to end when dropped.
 struct Run(Child);
 
 impl Run {
     fn start(options: &[&str]) -> Result<Self> {
-        let mut child = pinned(binary()?.to_str().context("a path that is no text")?, LOAD_CPU)
-            .args(["run", "--output", "quiet"])
-            .args(options)
+        let run = ["run", "--output", "quiet"];
+        Self::start_program("odigos", &[&run, options].concat(), "ready")
+    }
+
+    /// Waits until its standard error has a line with `sign`.
+    fn start_program(name: &str, arguments: &[&str], sign: &str) -> Result<Self> {
+        let mut child = pinned(binary(name)?.to_str().context("a path that is no text")?, LOAD_CPU)
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
         for line in lines.by_ref() {
-            if line?.contains("ready") {
+            if line?.contains(sign) {
                 // What it says later must not block it.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(Run(child));
             }
         }
-        bail!("it ended before it was ready")
+        bail!("{name} ended before it was ready")
     }
 
     fn resident_mebibytes(&self) -> Result<f64> {
@@ -89,9 +100,10 @@ impl Drop for Run {
 }
 
 pub fn measure() -> Result<()> {
-    binary()?;
+    build()?;
     crowd()?;
-    steady()
+    steady()?;
+    apart()
 }
 
 fn steady() -> Result<()> {
@@ -113,6 +125,52 @@ fn steady() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The agent and the collector, as they are on a node: two processes, the ring handed over.
+fn apart() -> Result<()> {
+    // A bpffs takes no name with a dot.
+    let directory = tempfile::Builder::new().prefix("odigos-bench-").tempdir()?;
+    let server = nginx(directory.path())?;
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let pins = Pins(Path::new("/sys/fs/bpf").join(directory.path().file_name().context("a folder without a name")?));
+    let (socket, spans, config) = (path("odiglet.sock"), path("spans.jsonl"), path("collector.yaml"));
+    let configuration = format!(
+        "receivers: {{ebpf: {{socket: {socket}}}}}\nprocessors: {{batch: }}\nexporters: {{file: {{path: {spans}}}}}\nservice:\n  \
+         telemetry: {{metrics: {{level: none}}}}\n  pipelines:\n    traces: {{receivers: [ebpf], processors: [batch], exporters: [file]}}\n"
+    );
+    std::fs::write(&config, configuration)?;
+    let (port, pinned) = (server.port.to_string(), pins.0.display().to_string());
+    let options = ["--port", &port, "--socket", &socket, "--pins", &pinned];
+    let odiglet = Run::start_program("odiglet", &options, "ready")?;
+    let collector = Run::start_program("odigos-collector", &["--config", &config], "running")?;
+    // The first batch shows that the collector has the ring.
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port))?;
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")?;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while std::fs::metadata(&spans).map_or(0, |file| file.len()) == 0 {
+        ensure!(Instant::now() < deadline, "no span arrived");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    let spent = || anyhow::Ok(cpu_time(odiglet.0.id())? + cpu_time(collector.0.id())?);
+    let before = spent()?;
+    let requests = paced(&server)?;
+    println!(
+        "odiglet and odigos-collector, {requests} spans at {PER_SECOND}/s, into a file: {:.2} us of CPU a span, {:.1} and {:.1} MiB resident",
+        (spent()? - before).as_secs_f64() * 1e6 / f64::from(requests),
+        odiglet.resident_mebibytes()?,
+        collector.resident_mebibytes()?
+    );
+    Ok(())
+}
+
+/// What the agent leaves attached for a successor goes with its pins.
+struct Pins(PathBuf);
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Requests over one connection, evenly spaced by the millisecond.
