@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod http;
+
+use http::{Message, wait_until};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_odigos-collector");
 const KILLS: usize = 12;
@@ -55,7 +58,7 @@ impl Destination {
 fn serve(stream: TcpStream, state: &State) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
-        let (_, body) = read_message(&mut reader)?;
+        let body = Message::read(&mut reader)?.text();
         let number = state.requests.fetch_add(1, Ordering::SeqCst);
         let away = state.away.load(Ordering::SeqCst);
         if !away {
@@ -72,26 +75,6 @@ fn serve(stream: TcpStream, state: &State) -> Option<()> {
         let answer = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
         (&stream).write_all(answer.as_bytes()).ok()?;
     }
-}
-
-/// The first line and the body of a request or of an answer.
-fn read_message(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((first, String::from_utf8(body).unwrap()))
 }
 
 fn ids(body: &str) -> impl Iterator<Item = String> + '_ {
@@ -156,6 +139,14 @@ service:
     }
 }
 
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Nothing is left to be killed where the test has come to its end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn spawn(configuration: &Path) -> Child {
     let mut command = Command::new(PROGRAM);
     command.arg("--config").arg(configuration).env_remove("ODIGOS_LOG");
@@ -178,7 +169,7 @@ fn send(address: SocketAddr, connection: &mut Option<BufReader<TcpStream>>, id: 
             body.len()
         );
         reader.get_mut().write_all((head + &body).as_bytes()).ok()?;
-        read_message(reader).map(|(first, _)| first)
+        Message::read(reader).map(|answer| answer.first)
     };
     match try_send() {
         Some(first) => first.contains(" 200 "),
@@ -212,14 +203,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
-    }
-}
-
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
