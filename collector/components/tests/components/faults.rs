@@ -12,6 +12,11 @@ const QUICK: &str = ", retry_on_failure: {initial_interval: 10ms}";
 /// A request is tried again only in a minute, which no test waits for.
 const SLOW: &str = ", retry_on_failure: {initial_interval: 60s, max_interval: 60s}";
 
+#[expect(clippy::disallowed_methods, reason = "a date in a header is one")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn settings(server: &StandIn, more: &str) -> String {
     format!("endpoint: 'http://{}', compression: none{more}", server.address)
 }
@@ -138,9 +143,24 @@ fn both_forms_of_retry_after_are_honoured() {
         let waited = left_alone(code, "1");
         assert!(waited >= Duration::from_secs(1), "{code}: only {waited:?}");
         // A date has whole seconds, so that three from now are more than two.
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3));
+        let date = httpdate::fmt_http_date(now() + Duration::from_secs(3));
         let waited = left_alone(code, &date);
         assert!(waited >= Duration::from_secs(1), "{code}, {date}: only {waited:?}");
+    }
+}
+
+#[test]
+fn a_date_is_of_the_destinations_clock_whatever_ours_shows() {
+    let hour = Duration::from_secs(3600);
+    for theirs in [now() + hour, now() - hour] {
+        let date = |time| httpdate::fmt_http_date(time);
+        let (date, after) = (date(theirs), date(theirs + Duration::from_secs(2)));
+        let server = StandIn::start([status(503, &[("date", &date), ("retry-after", &after)])]);
+        let engine = start("spans: 3", "otlphttp", &settings(&server, QUICK));
+        wait_for(&engine, "all is exported", |otlp| otlp.exported == 3);
+        assert!(finish(engine).dropped.is_empty());
+        let waited = server.received(|received| received[1].at - received[0].at);
+        assert!(waited >= Duration::from_secs(2), "only {waited:?}");
     }
 }
 
