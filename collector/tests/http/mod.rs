@@ -70,7 +70,7 @@ pub fn free_port() -> SocketAddr {
     free.local_addr().expect("it is bound")
 }
 
-pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "never: {what}");
