@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod http;
+mod support;
 
-use http::{Destination, Received, free_port, get, post, wait_until};
-use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::http::{Destination, Received, free_port, get, post};
+use support::{Collector, PROGRAM, wait_until};
 
 const HOUR: i64 = 3600;
 /// Longer than any wait that is configured, and shorter than what a jump could make of one.
@@ -18,7 +18,7 @@ const STALLED: Duration = Duration::from_secs(30);
 
 /// The program, and its wall clock.
 struct Program {
-    child: Child,
+    collector: Collector,
     http: SocketAddr,
     live: SocketAddr,
     jump: std::fs::File,
@@ -68,13 +68,13 @@ service:
         let (configuration, jump) = (directory.path().join("collector.yaml"), directory.path().join("jump"));
         std::fs::write(&configuration, text).unwrap();
         std::fs::write(&jump, 0i64.to_ne_bytes()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_odigos-collector"));
-        command.arg("--config").arg(&configuration).env_remove("ODIGOS_LOG");
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&configuration);
         command
             .env("LD_PRELOAD", compiled(directory.path()))
             .env("WALL_CLOCK_JUMP", &jump);
         let program = Program {
-            child: command.stderr(Stdio::piped()).spawn().unwrap(),
+            collector: Collector::spawn(command),
             http,
             live,
             jump: std::fs::File::options().write(true).open(&jump).unwrap(),
@@ -113,21 +113,9 @@ service:
         serde_json::from_str(&get(self.live, "/").unwrap().1).unwrap()
     }
 
-    fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{log}");
-        log
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Nothing is left to be killed where the test has come to its end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Its log, when it has ended.
+    fn stop(self) -> String {
+        self.collector.stop()
     }
 }
 

@@ -3,19 +3,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod http;
+mod support;
 
-use http::{Message, wait_until};
 use std::collections::HashMap;
-use std::io::{BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::http::Message;
+use support::{Collector, wait_until};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_odigos-collector");
 const KILLS: usize = 12;
 /// As many requests as the exporter has on their way at the same time.
 const CONSUMERS: usize = 4;
@@ -87,7 +86,7 @@ fn ids(body: &str) -> impl Iterator<Item = String> + '_ {
 struct Program {
     configuration: PathBuf,
     address: SocketAddr,
-    child: Child,
+    collector: Collector,
 }
 
 impl Program {
@@ -116,41 +115,21 @@ service:
         let configuration = directory.join("collector.yaml");
         std::fs::write(&configuration, text).unwrap();
         Program {
-            child: spawn(&configuration),
+            collector: Collector::start(&configuration),
             configuration,
             address,
         }
     }
 
     fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = spawn(&self.configuration);
+        self.collector.kill();
+        self.collector = Collector::start(&self.configuration);
     }
 
-    /// Ends it as its service manager would, and gives its log.
-    fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{log}");
-        log
+    /// Its log, when it has ended.
+    fn stop(self) -> String {
+        self.collector.stop()
     }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Nothing is left to be killed where the test has come to its end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn spawn(configuration: &Path) -> Child {
-    let mut command = Command::new(PROGRAM);
-    command.arg("--config").arg(configuration).env_remove("ODIGOS_LOG");
-    command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Sends one log record, and says whether it was accepted.
@@ -264,7 +243,7 @@ fn a_drain_leaves_on_disk_what_the_destination_does_not_take_and_the_next_start_
     destination.set_away(false);
     let address = destination.address;
     let program = Program {
-        child: spawn(&configuration),
+        collector: Collector::start(&configuration),
         configuration,
         address,
     };

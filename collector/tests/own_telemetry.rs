@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod http;
+mod support;
 
-use http::{Destination, free_port, get, post, wait_until};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -14,13 +13,13 @@ use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use support::http::{Destination, free_port, get, post};
+use support::{Collector, wait_until};
 
 /// The program, and where its parts listen.
 struct Program {
-    child: Child,
+    collector: Collector,
     grpc: SocketAddr,
     http: SocketAddr,
     metrics: SocketAddr,
@@ -68,10 +67,8 @@ service:
         );
         let configuration = directory.path().join("collector.yaml");
         std::fs::write(&configuration, text).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_odigos-collector"));
-        command.arg("--config").arg(&configuration).env_remove("ODIGOS_LOG");
         let program = Program {
-            child: command.stderr(Stdio::piped()).spawn().unwrap(),
+            collector: Collector::start(&configuration),
             grpc,
             http,
             metrics,
@@ -155,22 +152,9 @@ service:
         });
     }
 
-    /// Ends it as its service manager would, and gives its log.
-    fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{log}");
-        log
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Nothing is left to be killed where the test has come to its end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Its log, when it has ended.
+    fn stop(self) -> String {
+        self.collector.stop()
     }
 }
 

@@ -1,13 +1,10 @@
 //! HTTP/1.1 as far as these tests need it, on both sides.
 
-// Each test has a use for some of this.
-#![allow(dead_code)]
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A request or an answer.
 pub struct Message {
@@ -68,14 +65,6 @@ pub fn post(address: SocketAddr, path: &str, json: &str) -> Option<u16> {
 pub fn free_port() -> SocketAddr {
     let free = TcpListener::bind("127.0.0.1:0").expect("loopback");
     free.local_addr().expect("it is bound")
-}
-
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(2));
-    }
 }
 
 /// A request that came to a destination.
