@@ -14,7 +14,7 @@ mod reload;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use collector_components::COMPONENTS;
-use collector_config::{Config, ConfigError, Errors, Loaded, LogLevel, Source};
+use collector_config::{Config, ConfigError, Errors, Loaded, LogEncoding, LogLevel, Source};
 use collector_engine::{DRAIN_TIMEOUT, Descriptors, Engine, Plan};
 use configuration::Configuration;
 use kit::{Readiness, Signal, Termination};
@@ -93,7 +93,7 @@ fn print(text: &str) -> ExitCode {
 
 /// Runs until the end.
 fn collect(configuration: Configuration, sources: &[Source]) -> ExitCode {
-    kit::logging::init(level(&configuration.config));
+    kit::logging::init_as(level(&configuration.config), encoding(&configuration.config));
     log(&configuration.loaded.warnings);
     let plan = match plan(&configuration.loaded) {
         Ok(plan) => plan,
@@ -112,6 +112,13 @@ fn level(config: &Config) -> &'static str {
         Some(LogLevel::Info) | None => "info",
         Some(LogLevel::Warn) => "warn",
         Some(LogLevel::Error) => "error",
+    }
+}
+
+fn encoding(config: &Config) -> kit::logging::Encoding {
+    match config.telemetry.logs.encoding {
+        LogEncoding::Console => kit::logging::Encoding::Console,
+        LogEncoding::Json => kit::logging::Encoding::Json,
     }
 }
 

@@ -3,16 +3,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::http::Message;
+use support::{Collector, wait_until};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_odigos-collector");
 const KILLS: usize = 12;
 /// As many requests as the exporter has on their way at the same time.
 const CONSUMERS: usize = 4;
@@ -55,7 +57,7 @@ impl Destination {
 fn serve(stream: TcpStream, state: &State) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
-        let (_, body) = read_message(&mut reader)?;
+        let body = Message::read(&mut reader)?.text();
         let number = state.requests.fetch_add(1, Ordering::SeqCst);
         let away = state.away.load(Ordering::SeqCst);
         if !away {
@@ -74,26 +76,6 @@ fn serve(stream: TcpStream, state: &State) -> Option<()> {
     }
 }
 
-/// The first line and the body of a request or of an answer.
-fn read_message(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((first, String::from_utf8(body).unwrap()))
-}
-
 fn ids(body: &str) -> impl Iterator<Item = String> + '_ {
     body.split("id-")
         .skip(1)
@@ -104,7 +86,7 @@ fn ids(body: &str) -> impl Iterator<Item = String> + '_ {
 struct Program {
     configuration: PathBuf,
     address: SocketAddr,
-    child: Child,
+    collector: Collector,
 }
 
 impl Program {
@@ -133,33 +115,21 @@ service:
         let configuration = directory.join("collector.yaml");
         std::fs::write(&configuration, text).unwrap();
         Program {
-            child: spawn(&configuration),
+            collector: Collector::start(&configuration),
             configuration,
             address,
         }
     }
 
     fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = spawn(&self.configuration);
+        self.collector.kill();
+        self.collector = Collector::start(&self.configuration);
     }
 
-    /// Ends it as its service manager would, and gives its log.
-    fn stop(mut self) -> String {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{log}");
-        log
+    /// Its log, when it has ended.
+    fn stop(self) -> String {
+        self.collector.stop()
     }
-}
-
-fn spawn(configuration: &Path) -> Child {
-    let mut command = Command::new(PROGRAM);
-    command.arg("--config").arg(configuration).env_remove("ODIGOS_LOG");
-    command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Sends one log record, and says whether it was accepted.
@@ -178,7 +148,7 @@ fn send(address: SocketAddr, connection: &mut Option<BufReader<TcpStream>>, id: 
             body.len()
         );
         reader.get_mut().write_all((head + &body).as_bytes()).ok()?;
-        read_message(reader).map(|(first, _)| first)
+        Message::read(reader).map(|answer| answer.first)
     };
     match try_send() {
         Some(first) => first.contains(" 200 "),
@@ -212,14 +182,6 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
-    }
-}
-
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 
@@ -281,7 +243,7 @@ fn a_drain_leaves_on_disk_what_the_destination_does_not_take_and_the_next_start_
     destination.set_away(false);
     let address = destination.address;
     let program = Program {
-        child: spawn(&configuration),
+        collector: Collector::start(&configuration),
         configuration,
         address,
     };

@@ -159,6 +159,48 @@ fn a_changed_configuration_is_used_and_a_broken_one_is_not() {
 }
 
 #[test]
+fn its_log_is_json_if_it_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "{receivers: {ebpf: {socket: /nonexistent/\"quoted\"}}, exporters: {nop: }, service: {telemetry: {logs: {encoding: json}, \
+        metrics: {level: none}}, pipelines: {traces: {receivers: [ebpf], exporters: [nop]}}}}";
+    let mut child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(configuration(directory.path(), text))
+        .env_remove("ODIGOS_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut lines: Vec<serde_json::Value> = Vec::new();
+    while lines.iter().all(|line| line["level"] != "warn") {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "{lines:?}");
+        lines.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    }
+    let warning = lines.last().unwrap();
+    assert_eq!(
+        warning["msg"],
+        "cannot connect to Odiglet's hand-over socket; trying again"
+    );
+    assert_eq!(warning["path"], "/nonexistent/\"quoted\"");
+    assert!(warning["error"].as_str().unwrap().contains("No such file"), "{warning}");
+    let time = warning["ts"].as_str().unwrap();
+    assert!(
+        time.len() > 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T',
+        "{time}"
+    );
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    for line in log.lines() {
+        lines.push(serde_json::from_str(&line.unwrap()).unwrap());
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(
+        lines.last().unwrap()["msg"],
+        "traces -> nop: received 0, exported 0, dropped 0, held 0"
+    );
+}
+
+#[test]
 fn it_ends_by_itself_when_the_agent_says_that_all_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let (mut child, listener, _manager) = start(directory.path());

@@ -52,8 +52,7 @@ fn map(out: &mut String, entries: &[Entry], depth: usize) {
         if index > 0 || depth == 0 || out.ends_with('\n') {
             indent(out, depth);
         }
-        text(out, &entry.key);
-        out.push(':');
+        key(out, &entry.key, depth);
         match &entry.node.value {
             Value::Map(inner) if !inner.is_empty() => {
                 out.push('\n');
@@ -71,6 +70,18 @@ fn map(out: &mut String, entries: &[Entry], depth: usize) {
             }
         }
     }
+}
+
+/// A key and its colon. YAML takes a key of more than 1024 characters only where it is marked as one.
+fn key(out: &mut String, key: &str, depth: usize) {
+    let start = out.len();
+    text(out, key);
+    if out.len() - start > 1024 {
+        out.insert_str(start, "? ");
+        out.push('\n');
+        indent(out, depth);
+    }
+    out.push(':');
 }
 
 fn list(out: &mut String, nodes: &[Node], depth: usize) {

@@ -35,6 +35,6 @@ pub use secret::Secret;
 pub use section::{Endpoint, Section};
 pub use structure::{Component, Config};
 pub use telemetry::{
-    LogLevel, LogTelemetry, MetricLevel, MetricReader, MetricTelemetry, OtlpProtocol, OtlpTelemetry, PeriodicReader,
-    PrometheusReader, Telemetry,
+    LogEncoding, LogLevel, LogTelemetry, MetricLevel, MetricReader, MetricTelemetry, OtlpProtocol, OtlpTelemetry,
+    PeriodicReader, PrometheusReader, Telemetry,
 };

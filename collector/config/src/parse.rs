@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The longest document, in bytes.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 250_000;
 
 impl Node {

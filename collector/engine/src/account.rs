@@ -1,6 +1,7 @@
 //! The loss account: `in = out + dropped + stored + held`, for every pipeline and exporter, at any time.
 
 use crate::counts::LastError;
+use crate::workloads::WorkloadAccount;
 use collector_pdata::Signal;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,17 +46,21 @@ pub struct ReceiverAccount {
     pub refused: u64,
     /// Requests refused whose items could not be counted.
     pub malformed_requests: u64,
-    /// The same by signal, one each.
+    /// The same by transport and signal, as far as there was any.
     pub signals: Vec<SignalAccount>,
+    /// What was received, by who sent it. Nothing for a connector, which gives what others have received.
+    pub workloads: Vec<WorkloadAccount>,
     /// Items that came in and were not handed on, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
     /// The counters of what it reads from, such as the kernel's; empty if it has none.
     pub source: Vec<(&'static str, u64)>,
 }
 
-/// What came in of one signal.
+/// What came in of one signal over one transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalAccount {
+    /// How it came, such as `grpc`; empty if the receiver tells none apart.
+    pub transport: &'static str,
     /// The signal.
     pub signal: Signal,
     /// As [`ReceiverAccount::received`].
@@ -80,8 +85,22 @@ pub struct PipelineAccount {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Items waiting in its queue and in its processors.
     pub held: u64,
+    /// Its processors, in the order in which items pass them.
+    pub processors: Vec<ProcessorAccount>,
     /// Its exporters.
     pub exporters: Vec<ExporterAccount>,
+}
+
+/// How many items a processor of one pipeline was given and has given on. It may make several of one, or hold some back;
+/// what becomes of each is in the pipeline's account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessorAccount {
+    /// The processor's id.
+    pub id: String,
+    /// Items that it was given.
+    pub incoming: u64,
+    /// Items that it has given on.
+    pub outgoing: u64,
 }
 
 /// What became of one pipeline's items at one exporter: `received = exported + dropped + stored + held`.
@@ -175,6 +194,15 @@ impl PipelineAccount {
                     theirs.absent += self.forwarded;
                     self.exporters.push(theirs);
                 }
+            }
+        }
+        for theirs in other.processors {
+            match self.processors.iter_mut().find(|processor| processor.id == theirs.id) {
+                Some(processor) => {
+                    processor.incoming += theirs.incoming;
+                    processor.outgoing += theirs.outgoing;
+                }
+                None => self.processors.push(theirs),
             }
         }
         self.received += other.received;

@@ -3,12 +3,13 @@
 use crate::account::reason;
 use crate::channel;
 use crate::component::{Processor, Sink};
-use crate::counts::PipelineCounts;
+use crate::counts::{PipelineCounts, ProcessorCounts};
 use crate::fanout::FanOut;
 use crate::output::Entry;
 use crate::receipt::Receipt;
 use collector_pdata::Payload;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Processors in the order in which an item passes them.
@@ -89,6 +90,7 @@ impl Chain {
         if index == self.stages.len() {
             done.push(payload);
         } else {
+            self.count(index, |counts| &counts.incoming, payload.items());
             self.drive(index, now, done, |stage, sink| stage.process(payload, now, sink));
         }
     }
@@ -108,7 +110,14 @@ impl Chain {
         };
         act(self.stages[index].as_mut(), &mut sink);
         for payload in out {
+            self.count(index, |counts| &counts.outgoing, payload.items());
             self.push(index + 1, payload, now, done);
+        }
+    }
+
+    fn count(&self, index: usize, which: fn(&ProcessorCounts) -> &AtomicU64, items: usize) {
+        if let Some(counts) = self.counts.processors.get(index) {
+            which(counts).fetch_add(items as u64, Ordering::Relaxed);
         }
     }
 }

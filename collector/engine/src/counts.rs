@@ -1,6 +1,7 @@
 //! The counters behind the account, which components and queues add to.
 
-use crate::account::{ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount};
+use crate::account::{ExporterAccount, PipelineAccount, ProcessorAccount, ReceiverAccount, SignalAccount};
+use crate::workloads::{self, Places, Tally};
 use collector_pdata::{Payload, Signal};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,12 +44,51 @@ struct Flow {
     bytes: AtomicU64,
 }
 
+/// What has come over one transport, by signal.
+#[derive(Debug, Default)]
+pub(crate) struct Flows {
+    transport: &'static str,
+    of_signals: [Flow; 3],
+}
+
+impl Flows {
+    fn flow(&self, signal: Signal) -> &Flow {
+        &self.of_signals[signal as usize]
+    }
+
+    pub(crate) fn received(&self, payload: &Payload) {
+        let flow = self.flow(payload.signal());
+        flow.received.fetch_add(payload.items() as u64, Ordering::Relaxed);
+        flow.bytes.fetch_add(payload.bytes() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self, payload: &Payload) {
+        let flow = self.flow(payload.signal());
+        flow.refused.fetch_add(payload.items() as u64, Ordering::Relaxed);
+    }
+
+    fn snapshot(&self, signal: Signal) -> SignalAccount {
+        let flow = self.flow(signal);
+        SignalAccount {
+            transport: self.transport,
+            signal,
+            received: flow.received.load(Ordering::Relaxed),
+            refused: flow.refused.load(Ordering::Relaxed),
+            bytes: flow.bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
 /// A receiver's counts, for the receiver to add to.
 #[derive(Default)]
 pub struct ReceiverCounts {
     id: String,
-    flows: [Flow; 3],
+    /// One for each transport that it has had.
+    flows: Mutex<Vec<Arc<Flows>>>,
     malformed: AtomicU64,
+    places: Arc<Places>,
+    /// By worker.
+    tallies: Mutex<Vec<Arc<Tally>>>,
     dropped: Drops,
     source: Mutex<Option<Arc<dyn Source>>>,
 }
@@ -74,7 +114,16 @@ pub(crate) struct PipelineCounts {
     pub(crate) received: AtomicU64,
     pub(crate) forwarded: AtomicU64,
     pub(crate) dropped: Drops,
+    /// In the order in which items pass them.
+    pub(crate) processors: Vec<ProcessorCounts>,
     pub(crate) exporters: Vec<Arc<ExporterCounts>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ProcessorCounts {
+    pub(crate) id: String,
+    pub(crate) incoming: AtomicU64,
+    pub(crate) outgoing: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +160,7 @@ impl Pulse {
 }
 
 impl Trouble {
+    #[expect(clippy::disallowed_methods, reason = "people read it, and nothing is measured by it")]
     pub(crate) fn failed(&self, reason: String) {
         let at = SystemTime::now();
         *lock(&self.0) = Some(LastError {
@@ -151,19 +201,27 @@ impl ReceiverCounts {
         &self.id
     }
 
-    fn flow(&self, signal: Signal) -> &Flow {
-        &self.flows[signal as usize]
+    /// The counts of what comes over a transport; empty is none in particular.
+    pub(crate) fn flows(&self, transport: &'static str) -> Arc<Flows> {
+        let mut all = lock(&self.flows);
+        if let Some(known) = all.iter().find(|flows| flows.transport == transport) {
+            return known.clone();
+        }
+        let flows = Arc::new(Flows {
+            transport,
+            ..Flows::default()
+        });
+        all.push(flows.clone());
+        flows
     }
 
-    pub(crate) fn received(&self, payload: &Payload) {
-        let flow = self.flow(payload.signal());
-        flow.received.fetch_add(payload.items() as u64, Ordering::Relaxed);
-        flow.bytes.fetch_add(payload.bytes() as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn refused(&self, payload: &Payload) {
-        let flow = self.flow(payload.signal());
-        flow.refused.fetch_add(payload.items() as u64, Ordering::Relaxed);
+    /// The counts by workload of one worker, which go on over a reload.
+    pub(crate) fn tally(&self, worker: usize) -> Arc<Tally> {
+        let mut tallies = lock(&self.tallies);
+        while tallies.len() <= worker {
+            tallies.push(Arc::new(Tally::new(self.places.clone())));
+        }
+        tallies[worker].clone()
     }
 
     /// Items that came in and were not handed on.
@@ -183,25 +241,19 @@ impl ReceiverCounts {
 
     pub(crate) fn snapshot(&self) -> ReceiverAccount {
         let source = lock(&self.source).clone();
-        let signals: Vec<SignalAccount> = Signal::ALL.iter().map(|signal| self.signal(*signal)).collect();
+        let flows = lock(&self.flows).clone();
+        let of_signals = |flows: &Arc<Flows>| Signal::ALL.map(|signal| flows.snapshot(signal));
+        let mut signals: Vec<SignalAccount> = flows.iter().flat_map(of_signals).collect();
+        signals.retain(|signal| signal.received + signal.refused > 0);
         ReceiverAccount {
             id: self.id.clone(),
             received: signals.iter().map(|signal| signal.received).sum(),
             refused: signals.iter().map(|signal| signal.refused).sum(),
             malformed_requests: self.malformed.load(Ordering::Relaxed),
             signals,
+            workloads: workloads::accounts(&self.places, &lock(&self.tallies).clone()),
             dropped: self.dropped.snapshot(),
             source: source.map(|source| source.counters()).unwrap_or_default(),
-        }
-    }
-
-    fn signal(&self, signal: Signal) -> SignalAccount {
-        let flow = self.flow(signal);
-        SignalAccount {
-            signal,
-            received: flow.received.load(Ordering::Relaxed),
-            refused: flow.refused.load(Ordering::Relaxed),
-            bytes: flow.bytes.load(Ordering::Relaxed),
         }
     }
 }
@@ -219,7 +271,25 @@ impl PipelineCounts {
             held: received.saturating_sub(forwarded + dropped.values().sum::<u64>()),
             dropped,
             forwarded,
+            processors: self.processors.iter().map(ProcessorCounts::snapshot).collect(),
             exporters,
+        }
+    }
+}
+
+impl ProcessorCounts {
+    pub(crate) fn new(id: String) -> Self {
+        ProcessorCounts {
+            id,
+            ..ProcessorCounts::default()
+        }
+    }
+
+    fn snapshot(&self) -> ProcessorAccount {
+        ProcessorAccount {
+            id: self.id.clone(),
+            incoming: self.incoming.load(Ordering::Relaxed),
+            outgoing: self.outgoing.load(Ordering::Relaxed),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::chain::Chain;
 use crate::channel;
 use crate::component::{BoxFuture, Ended, Gate, Placement, Processor, Queue};
-use crate::counts::{ExporterCounts, PipelineCounts, Trouble};
+use crate::counts::{ExporterCounts, PipelineCounts, ProcessorCounts, Trouble};
 use crate::extension::Extension;
 use crate::fanout::{Delivery, ExporterInput, ExporterQueue, FanOut, Health};
 use crate::host::{Host, Offer};
@@ -351,7 +351,11 @@ impl Graph {
         processors: Vec<Node>,
         recipes: &HashMap<ComponentId, PlannedProcessor>,
     ) -> RunningPipeline {
-        let recipes: Vec<_> = definition.processors.iter().filter_map(|id| recipes.get(id)).collect();
+        let named = definition
+            .processors
+            .iter()
+            .filter_map(|id| Some((id, recipes.get(id)?)));
+        let (ids, recipes): (Vec<_>, Vec<_>) = named.unzip();
         let alone = recipes.iter().any(|planned| planned.recipe.placement == Placement::One);
         let workers = self.places(if alone { Placement::One } else { Placement::Every });
         let destinations: Vec<Destination> = definition
@@ -361,6 +365,7 @@ impl Graph {
             .collect();
         let counts = Arc::new(PipelineCounts {
             id: definition.id.to_string(),
+            processors: ids.iter().map(|id| ProcessorCounts::new(id.to_string())).collect(),
             exporters: destinations
                 .iter()
                 .map(|destination| destination.counts.clone())
@@ -492,7 +497,7 @@ impl Graph {
         let counts = self.ledger.receiver(&id.to_string());
         let mut outputs = Vec::new();
         for worker in self.places(receiver.placement()) {
-            let output = Output::new(counts.clone(), self.routes(id, worker));
+            let output = Output::of_worker(counts.clone(), worker, self.routes(id, worker));
             outputs.push((worker, output.switch()));
             let draining = draining.clone();
             self.spawn(

@@ -43,9 +43,11 @@ mod run;
 mod shelf;
 mod tasks;
 mod workers;
+mod workloads;
 
 pub use account::{
-    Account, ExporterAccount, PipelineAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals, reason,
+    Account, ExporterAccount, PipelineAccount, ProcessorAccount, RECOVERED, ReceiverAccount, SignalAccount, Totals,
+    reason,
 };
 pub use channel::Limits;
 pub use collected::Collected;
@@ -63,3 +65,4 @@ pub use plan::{Descriptors, Plan, StartError};
 pub use receipt::Kept;
 pub use run::{DRAIN_TIMEOUT, Engine, EngineError, EngineHandle};
 pub use shelf::{Recovery, Shelf};
+pub use workloads::{MOST_WORKLOADS, Workload, WorkloadAccount};

@@ -3,8 +3,9 @@
 use crate::account::reason;
 use crate::channel::{self, NoRoom, Weight};
 use crate::component::Gate;
-use crate::counts::{PipelineCounts, ReceiverCounts};
+use crate::counts::{Flows, PipelineCounts, ReceiverCounts};
 use crate::receipt::{Kept, Receipt};
+use crate::workloads::Tally;
 use collector_pdata::{Payload, Signal};
 use std::fmt;
 use std::pin::pin;
@@ -18,6 +19,9 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Output {
     counts: Arc<ReceiverCounts>,
+    flows: Arc<Flows>,
+    /// Missing where others have counted already whose items these are.
+    tally: Option<Arc<Tally>>,
     routes: Arc<RwLock<Arc<Routes>>>,
 }
 
@@ -59,8 +63,26 @@ const LOOK: Duration = Duration::from_millis(50);
 impl Output {
     pub(crate) fn new(counts: Arc<ReceiverCounts>, routes: Routes) -> Self {
         Output {
+            flows: counts.flows(""),
             counts,
+            tally: None,
             routes: Arc::new(RwLock::new(Arc::new(routes))),
+        }
+    }
+
+    /// The same for a receiver's instance on one worker, which counts by workload.
+    pub(crate) fn of_worker(counts: Arc<ReceiverCounts>, worker: usize, routes: Routes) -> Self {
+        Output {
+            tally: Some(counts.tally(worker)),
+            ..Output::new(counts, routes)
+        }
+    }
+
+    /// The same output for what comes over one of several transports, by the name that the account gives it.
+    pub fn over(&self, transport: &'static str) -> Self {
+        Output {
+            flows: self.counts.flows(transport),
+            ..self.clone()
         }
     }
 
@@ -96,8 +118,8 @@ impl Output {
             true => Err(Refusal::Closed),
             false => Ok(reserved),
         });
-        let reserved = reserved.inspect_err(|_| self.counts.refused(&payload))?;
-        self.counts.received(&payload);
+        let reserved = reserved.inspect_err(|_| self.flows.refused(&payload))?;
+        self.received(&payload);
         for (route, taken) in reserved {
             // The entry that a closed queue gives back counts itself as dropped.
             let receipt = kept.as_deref_mut().filter(|_| route.is_durable).map(Receipt::new);
@@ -130,13 +152,20 @@ impl Output {
     }
 
     async fn deliver(&self, payload: Payload) {
-        self.counts.received(&payload);
+        self.received(&payload);
         if !self.carries(payload.signal()) {
             return self.counts.dropped(reason::NO_PIPELINE, payload.items());
         }
         for route in self.routes().iter().filter(|route| route.signal == payload.signal()) {
             // The entry that a closed queue gives back counts itself as dropped.
             drop(route.queue.send(route.entry(payload.clone(), None)).await);
+        }
+    }
+
+    fn received(&self, payload: &Payload) {
+        self.flows.received(payload);
+        if let Some(tally) = &self.tally {
+            tally.add(payload);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Payload`] is the body of an export request in pieces; because two encoded requests, one after the other, are one
 //! request that holds both, batching is appending pieces and never decoding. [`encode`] writes spans directly to bytes;
-//! [`count()`] and [`split`] find the boundaries of items and skip what is in them; [`edit`] rewrites a request in one
+//! [`count()`], [`groups()`] and [`split`] find the boundaries of items and skip what is in them; [`edit`] rewrites a request in one
 //! pass, and [`attributes`] the attributes of a message; [`by_trace`] holds encoded spans by trace; [`traces`],
 //! [`metrics`] and [`logs`] are views, for those who must look at more; [`json`] turns them into OTLP/JSON.
 //!
@@ -19,6 +19,7 @@ pub mod by_trace;
 mod count;
 pub mod edit;
 pub mod encode;
+mod group;
 mod item;
 pub mod json;
 pub mod logs;
@@ -32,6 +33,7 @@ mod value;
 mod view;
 
 pub use count::count;
+pub use group::{Group, groups};
 pub use item::ItemKind;
 pub use payload::{Edited, Payload, Signal};
 pub use proto::Malformed;

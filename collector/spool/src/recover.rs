@@ -143,6 +143,10 @@ impl<F: DiskFile> Recovered<F> {
         let mut tally = Tally::of(&found.file, header.salt, 0, end);
         note_missing(&mut tally, &found, totals);
         let mut segment = segment(&found, header.salt, end, &tally);
+        // The successor, which says so, may be gone the next time.
+        if end < found.length && found.file.truncate(end).is_ok() {
+            segment.length = end;
+        }
         if tally.bad.is_some() && !found.id.quarantined {
             if last && tally.is_torn() {
                 self.cut(&found, &mut segment, &tally);

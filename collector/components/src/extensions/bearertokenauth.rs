@@ -184,8 +184,9 @@ mod tests {
         let auth = read(&format!("{{token: ignored, filename: '{}'}}", path.display())).unwrap();
         assert_eq!(applied(&*auth), authorization("Bearer one"));
         std::fs::write(&path, "two\n").unwrap();
-        let later = SystemTime::now() + Duration::from_secs(5);
-        std::fs::File::open(&path).unwrap().set_modified(later).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        let later = file.metadata().unwrap().modified().unwrap() + Duration::from_secs(5);
+        file.set_modified(later).unwrap();
         let deadline = Instant::now() + Duration::from_secs(10);
         while applied(&*auth) != authorization("Bearer two") {
             assert!(Instant::now() < deadline, "the new token is never used");

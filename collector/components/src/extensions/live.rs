@@ -14,7 +14,7 @@ use crate::net::pages::{self, Page};
 use collector_config::{Endpoint, Section};
 use collector_engine::{
     Account, BoxFuture, Draining, Ended, EngineHandle, ExporterAccount, Extension, ExtensionFactory, Host, LastError,
-    PipelineAccount, ReceiverAccount,
+    PipelineAccount, ReceiverAccount, WorkloadAccount,
 };
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -140,7 +140,35 @@ fn one_receiver(receiver: &ReceiverAccount, look: &mut Look<'_>) -> Value {
         "refused": receiver.refused,
         "malformed_requests": receiver.malformed_requests,
         "dropped": reasons(&receiver.dropped),
+        "workloads": receiver.workloads.iter().map(|account| workload(&receiver.id, account, look)).collect::<Vec<_>>(),
         "source": source,
+    })
+}
+
+/// Without the names, all those together that are too many to be told apart.
+fn workload(receiver: &str, account: &WorkloadAccount, look: &mut Look<'_>) -> Value {
+    let key = |what: &str| {
+        format!(
+            "{what} of {:?} in {} of receiver {receiver}",
+            account.workload,
+            account.signal.name()
+        )
+    };
+    let names = account.workload.as_ref().map(|workload| {
+        json!({
+            "service": workload.service,
+            "namespace": workload.namespace,
+            "kind": workload.kind,
+            "name": workload.name,
+        })
+    });
+    json!({
+        "workload": names,
+        "signal": account.signal.name(),
+        "received": account.items,
+        "received_per_second": look.rate(key("items"), account.items),
+        "bytes": account.bytes,
+        "bytes_per_second": look.rate(key("bytes"), account.bytes),
     })
 }
 
@@ -157,8 +185,14 @@ fn one_pipeline(pipeline: &PipelineAccount, look: &mut Look<'_>) -> Value {
     for exporter in &pipeline.exporters {
         exporters.insert(exporter.id.clone(), one_exporter(&pipeline.id, exporter, look));
     }
+    let processors: Vec<Value> = pipeline
+        .processors
+        .iter()
+        .map(|one| json!({"id": one.id, "incoming": one.incoming, "outgoing": one.outgoing}))
+        .collect();
     json!({
         "received": pipeline.received,
+        "processors": processors,
         "forwarded": pipeline.forwarded,
         "held": pipeline.held,
         "dropped": reasons(&pipeline.dropped),

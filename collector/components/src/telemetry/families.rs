@@ -1,7 +1,9 @@
 //! The account as metric families.
 
 use crate::process;
-use collector_engine::{Account, EngineHandle, ExporterAccount, PipelineAccount, ReceiverAccount, reason};
+use collector_engine::{
+    Account, EngineHandle, ExporterAccount, PipelineAccount, ReceiverAccount, SignalAccount, WorkloadAccount, reason,
+};
 use collector_pdata::Signal;
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ pub enum Kind {
 /// A value with its labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// Names and values.
+    /// Attributes, in OpenTelemetry's spelling of their names.
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: f64,
@@ -38,9 +40,18 @@ pub struct Family {
     pub points: Vec<Point>,
 }
 
-/// Families in the making.
+type Labels = Vec<(&'static str, String)>;
+
+/// Families in the making, by name.
 #[derive(Default)]
-struct Families(BTreeMap<String, Family>);
+struct Families(BTreeMap<String, Making>);
+
+struct Making {
+    help: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    points: BTreeMap<Labels, f64>,
+}
 
 impl Families {
     fn add(
@@ -49,21 +60,31 @@ impl Families {
         labels: &[(&'static str, &str)],
         value: f64,
     ) {
-        let family = self.0.entry(name.clone()).or_insert_with(|| Family {
-            name,
+        let family = self.0.entry(name).or_insert_with(|| Making {
             help,
             kind,
             unit,
-            points: Vec::new(),
+            points: BTreeMap::new(),
         });
-        let labels: Vec<_> = labels
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()))
-            .collect();
-        match family.points.iter_mut().find(|point| point.labels == labels) {
-            Some(point) => point.value += value,
-            None => family.points.push(Point { labels, value }),
-        }
+        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        *family.points.entry(labels.collect()).or_default() += value;
+    }
+
+    fn finish(self) -> Vec<Family> {
+        let points = |points: BTreeMap<Labels, f64>| {
+            let points = points.into_iter();
+            points.map(|(labels, value)| Point { labels, value }).collect()
+        };
+        self.0
+            .into_iter()
+            .map(|(name, making)| Family {
+                name,
+                help: making.help,
+                kind: making.kind,
+                unit: making.unit,
+                points: points(making.points),
+            })
+            .collect()
     }
 
     fn counter(&mut self, name: &str, help: &'static str, labels: &[(&'static str, &str)], value: u64) {
@@ -80,8 +101,11 @@ pub fn families(engine: &EngineHandle) -> Vec<Family> {
     let mut families = Families::default();
     of_account(&engine.account(), &mut families);
     of_process(engine, &mut families);
-    families.0.into_values().collect()
+    families.finish()
 }
+
+/// The attribute of a signal, as upstream's.
+const SIGNAL: &str = "otel.signal";
 
 /// The word for a signal's items in upstream's names.
 fn items(signal: Signal) -> &'static str {
@@ -102,6 +126,7 @@ fn of_account(account: &Account, families: &mut Families) {
         let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.name() == kind) else {
             continue;
         };
+        of_processors(signal, pipeline, families);
         for exporter in &pipeline.exporters {
             of_exporter(signal, exporter, families);
         }
@@ -110,31 +135,11 @@ fn of_account(account: &Account, families: &mut Families) {
 
 fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
     let labels = [("receiver", receiver.id.as_str())];
-    for signal in receiver
-        .signals
-        .iter()
-        .filter(|signal| signal.received + signal.refused > 0)
-    {
-        let items = items(signal.signal);
-        families.counter(
-            &format!("otelcol_receiver_accepted_{items}"),
-            "Number of items successfully pushed into the pipeline.",
-            &labels,
-            signal.received,
-        );
-        families.counter(
-            &format!("otelcol_receiver_refused_{items}"),
-            "Number of items that could not be pushed into the pipeline.",
-            &labels,
-            signal.refused,
-        );
-        families.bytes(
-            "odigos_collector_receiver_accepted_bytes",
-            Kind::Counter,
-            "Encoded bytes of the items that were accepted.",
-            &[labels[0], ("otel_signal", signal.signal.name())],
-            signal.bytes,
-        );
+    for signal in &receiver.signals {
+        of_signal(&receiver.id, signal, families);
+    }
+    for workload in &receiver.workloads {
+        of_workload(&receiver.id, workload, families);
     }
     for (reason, dropped) in &receiver.dropped {
         families.counter(
@@ -156,6 +161,80 @@ fn of_receiver(receiver: &ReceiverAccount, families: &mut Families) {
             "Counters of what the receiver reads from.",
             &[labels[0], ("counter", counter)],
             *value,
+        );
+    }
+}
+
+fn of_signal(receiver: &str, account: &SignalAccount, families: &mut Families) {
+    let items = items(account.signal);
+    let mut labels = vec![("receiver", receiver)];
+    if !account.transport.is_empty() {
+        labels.push(("transport", account.transport));
+    }
+    families.counter(
+        &format!("otelcol_receiver_accepted_{items}"),
+        "Number of items successfully pushed into the pipeline.",
+        &labels,
+        account.received,
+    );
+    families.counter(
+        &format!("otelcol_receiver_refused_{items}"),
+        "Number of items that could not be pushed into the pipeline.",
+        &labels,
+        account.refused,
+    );
+    labels.push((SIGNAL, account.signal.name()));
+    families.bytes(
+        "odigos_collector_receiver_accepted_bytes",
+        Kind::Counter,
+        "Encoded bytes of the items that were accepted.",
+        &labels,
+        account.bytes,
+    );
+}
+
+/// By who sent it. Those that are too many to be told apart have the attribute that OpenTelemetry's SDKs have for that.
+fn of_workload(receiver: &str, account: &WorkloadAccount, families: &mut Families) {
+    let mut labels = vec![("receiver", receiver), (SIGNAL, account.signal.name())];
+    match &account.workload {
+        None => labels.push(("otel.metric.overflow", "true")),
+        Some(workload) => labels.extend([
+            ("service.name", workload.service.as_str()),
+            ("k8s.namespace.name", &workload.namespace),
+            ("k8s.workload.kind", workload.kind),
+            ("k8s.workload.name", &workload.name),
+        ]),
+    }
+    labels.retain(|(_, value)| !value.is_empty());
+    families.counter(
+        "odigos_collector_workload_items",
+        "Items that were accepted, by the workload that they are from.",
+        &labels,
+        account.items,
+    );
+    families.bytes(
+        "odigos_collector_workload_bytes",
+        Kind::Counter,
+        "Encoded bytes of the items that were accepted, by the workload that they are from.",
+        &labels,
+        account.bytes,
+    );
+}
+
+fn of_processors(signal: Signal, pipeline: &PipelineAccount, families: &mut Families) {
+    for processor in &pipeline.processors {
+        let labels = [("processor", processor.id.as_str()), (SIGNAL, signal.name())];
+        families.counter(
+            "otelcol_processor_incoming_items",
+            "Number of items passed to the processor.",
+            &labels,
+            processor.incoming,
+        );
+        families.counter(
+            "otelcol_processor_outgoing_items",
+            "Number of items emitted from the processor.",
+            &labels,
+            processor.outgoing,
         );
     }
 }
@@ -200,6 +279,13 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
         &[label],
         exporter.exported,
     );
+    let signal_labels = [label, (SIGNAL, signal.name())];
+    families.counter(
+        "odigos_collector_exporter_received_items",
+        "Items that came from the pipelines.",
+        &signal_labels,
+        exporter.received,
+    );
     let is_queue = |why: &str| why == reason::QUEUE_FULL;
     for (why, dropped) in &exporter.dropped {
         let (family, help) = if is_queue(why) {
@@ -217,7 +303,7 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
         families.counter(
             "odigos_collector_exporter_dropped_items",
             "Items that the destination did not take, by reason.",
-            &[label, ("otel_signal", signal.name()), ("reason", why)],
+            &[label, (SIGNAL, signal.name()), ("reason", why)],
             *dropped,
         );
     }
@@ -231,21 +317,21 @@ fn of_exporter(signal: Signal, exporter: &ExporterAccount, families: &mut Famili
     families.counter(
         "odigos_collector_exporter_stored_items",
         "Items that an exporter which has ended has left on disk, for the next start.",
-        &[label, ("otel_signal", signal.name())],
+        &signal_labels,
         exporter.stored,
     );
     families.bytes(
         "odigos_collector_exporter_held_bytes",
         Kind::Gauge,
         "Encoded bytes in the sending queue or under way.",
-        &labels,
+        &signal_labels,
         exporter.held_bytes,
     );
     families.bytes(
         "odigos_collector_exporter_sent_bytes",
         Kind::Counter,
         "Encoded bytes that the destination has taken.",
-        &labels,
+        &signal_labels,
         exporter.exported_bytes,
     );
 }
@@ -274,12 +360,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
             .collect();
-        let family = families.0.get(name)?;
-        family
-            .points
-            .iter()
-            .find(|point| point.labels == labels)
-            .map(|point| point.value)
+        families.0.get(name)?.points.get(&labels).copied()
     }
 
     #[test]
@@ -301,6 +382,7 @@ mod tests {
             receivers: vec![ReceiverAccount {
                 id: "otlp".to_owned(),
                 signals: vec![SignalAccount {
+                    transport: "grpc",
                     signal: Signal::Logs,
                     received: 20,
                     refused: 2,
@@ -313,14 +395,9 @@ mod tests {
         let mut families = Families::default();
         of_account(&account, &mut families);
         let of = |name, labels: &[(&'static str, &str)]| value(&families, name, labels);
-        assert_eq!(
-            of("otelcol_receiver_accepted_log_records", &[("receiver", "otlp")]),
-            Some(20.0)
-        );
-        assert_eq!(
-            of("otelcol_receiver_refused_log_records", &[("receiver", "otlp")]),
-            Some(2.0)
-        );
+        let over = [("receiver", "otlp"), ("transport", "grpc")];
+        assert_eq!(of("otelcol_receiver_accepted_log_records", &over), Some(20.0));
+        assert_eq!(of("otelcol_receiver_refused_log_records", &over), Some(2.0));
         assert_eq!(
             of("otelcol_exporter_sent_log_records", &[("exporter", "otlp")]),
             Some(10.0)
@@ -337,9 +414,9 @@ mod tests {
             of("otelcol_exporter_send_failed_log_records", &[("exporter", "otlp")]),
             Some(2.0)
         );
-        let stored = [("exporter", "otlp"), ("otel_signal", "logs")];
+        let stored = [("exporter", "otlp"), ("otel.signal", "logs")];
         assert_eq!(of("odigos_collector_exporter_stored_items", &stored), Some(10.0));
-        let bytes = [("receiver", "otlp"), ("otel_signal", "logs")];
+        let bytes = [over[0], over[1], ("otel.signal", "logs")];
         assert_eq!(of("odigos_collector_receiver_accepted_bytes", &bytes), Some(999.0));
     }
 }

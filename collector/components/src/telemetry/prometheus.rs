@@ -20,12 +20,14 @@ pub(super) fn text(families: &[Family], resource: &[(String, String)], reader: &
             format_args!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help),
         );
         for point in &family.points {
+            let names: Vec<String> = point.labels.iter().map(|(name, _)| label_name(name)).collect();
             let scope = [
                 ("otel_scope_name", "odigos-collector"),
                 ("otel_scope_version", env!("CARGO_PKG_VERSION")),
             ];
             let scope = scope.into_iter().filter(|_| reader.scope_info);
-            let labels = point.labels.iter().map(|(name, value)| (*name, value.as_str()));
+            let values = point.labels.iter().map(|(_, value)| value.as_str());
+            let labels = names.iter().map(String::as_str).zip(values);
             put_sample(&mut out, &name, labels.chain(scope), point.value);
         }
     }
@@ -98,7 +100,10 @@ mod tests {
             kind: Kind::Counter,
             unit: "s",
             points: vec![Point {
-                labels: vec![("exporter", "otlp/\"a\\b\"".to_owned())],
+                labels: vec![
+                    ("exporter", "otlp/\"a\\b\"".to_owned()),
+                    ("otel.signal", "logs".to_owned()),
+                ],
                 value: 1.5,
             }],
         }
@@ -110,7 +115,7 @@ mod tests {
         let plain = text(&[family()], &resource, &reader(false));
         let expected = "# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info{service_name=\"shop\"} 1\n\
             # HELP otelcol_process_cpu_seconds Work.\n# TYPE otelcol_process_cpu_seconds counter\n\
-            otelcol_process_cpu_seconds{exporter=\"otlp/\\\"a\\\\b\\\"\"} 1.5\n";
+            otelcol_process_cpu_seconds{exporter=\"otlp/\\\"a\\\\b\\\"\",otel_signal=\"logs\"} 1.5\n";
         assert_eq!(plain, expected);
         let full = text(&[family()], &[], &reader(true));
         assert!(full.contains("otelcol_process_cpu_seconds_total{exporter="), "{full}");

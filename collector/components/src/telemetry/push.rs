@@ -77,6 +77,7 @@ async fn send(transport: &impl Transport, payload: &Payload) -> Option<String> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "OTLP's times are of the day")]
 fn nanos() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

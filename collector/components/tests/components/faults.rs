@@ -12,6 +12,11 @@ const QUICK: &str = ", retry_on_failure: {initial_interval: 10ms}";
 /// A request is tried again only in a minute, which no test waits for.
 const SLOW: &str = ", retry_on_failure: {initial_interval: 60s, max_interval: 60s}";
 
+#[expect(clippy::disallowed_methods, reason = "a date in a header is one")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn settings(server: &StandIn, more: &str) -> String {
     format!("endpoint: 'http://{}', compression: none{more}", server.address)
 }
@@ -123,6 +128,63 @@ fn an_answer_without_an_end_is_not_read_to_its_end() {
     }
 }
 
+#[test]
+fn an_answer_that_breaks_off_behind_its_status_counts_by_that() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = format!("endpoint: 'http://{address}', compression: none{QUICK}");
+    let engine = start("spans: 5", "otlphttp", &settings);
+    let (mut stream, _) = listener.accept().unwrap();
+    read_request(&mut stream);
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nno")
+        .unwrap();
+    drop(stream);
+    wait_for(&engine, "all is exported", |otlp| otlp.exported == 5);
+    assert!(finish(engine).dropped.is_empty());
+    listener.set_nonblocking(true).unwrap();
+    let again = listener.accept();
+    assert!(again.is_err(), "it was sent again, though it was taken");
+}
+
+#[test]
+fn an_answer_that_breaks_off_before_grpcs_status_costs_one_more_attempt() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = format!("endpoint: 'http://{address}', compression: none{QUICK}");
+    let engine = start("spans: 5", "otlp", &settings);
+    let (mut stream, _) = listener.accept().unwrap();
+    // SETTINGS; then HEADERS with `:status: 200`, a part of a message in DATA, and RST_STREAM with INTERNAL_ERROR.
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+    read_headers(&mut stream);
+    stream.write_all(&[0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88]).unwrap();
+    stream.write_all(&[0, 0, 3, 0, 0, 0, 0, 0, 1, 0, 0, 0]).unwrap();
+    stream.write_all(&[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2]).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let server = StandIn::start([]);
+    let (second, _) = listener.accept().unwrap();
+    relay(second, std::net::TcpStream::connect(server.address).unwrap());
+    wait_for(&engine, "all is exported", |otlp| otlp.exported == 5);
+    assert!(finish(engine).dropped.is_empty());
+    assert_eq!(server.requests(), 1);
+}
+
+/// Reads a request of HTTP/1.1 to its end.
+fn read_request(stream: &mut impl Read) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .unwrap();
+    stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+}
+
 /// How long a destination that answers so, with a Retry-After, is left alone.
 fn left_alone(code: u16, after: &str) -> Duration {
     let server = StandIn::start([status(code, &[("retry-after", after)])]);
@@ -138,9 +200,24 @@ fn both_forms_of_retry_after_are_honoured() {
         let waited = left_alone(code, "1");
         assert!(waited >= Duration::from_secs(1), "{code}: only {waited:?}");
         // A date has whole seconds, so that three from now are more than two.
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3));
+        let date = httpdate::fmt_http_date(now() + Duration::from_secs(3));
         let waited = left_alone(code, &date);
         assert!(waited >= Duration::from_secs(1), "{code}, {date}: only {waited:?}");
+    }
+}
+
+#[test]
+fn a_date_is_of_the_destinations_clock_whatever_ours_shows() {
+    let hour = Duration::from_secs(3600);
+    for theirs in [now() + hour, now() - hour] {
+        let date = |time| httpdate::fmt_http_date(time);
+        let (date, after) = (date(theirs), date(theirs + Duration::from_secs(2)));
+        let server = StandIn::start([status(503, &[("date", &date), ("retry-after", &after)])]);
+        let engine = start("spans: 3", "otlphttp", &settings(&server, QUICK));
+        wait_for(&engine, "all is exported", |otlp| otlp.exported == 3);
+        assert!(finish(engine).dropped.is_empty());
+        let waited = server.received(|received| received[1].at - received[0].at);
+        assert!(waited >= Duration::from_secs(2), "only {waited:?}");
     }
 }
 

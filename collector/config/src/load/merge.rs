@@ -1,4 +1,5 @@
-use crate::{Entry, Node, Value};
+use crate::parse::MAX_DEPTH;
+use crate::{Entry, Errors, Node, Value};
 
 /// What stands between the keys of a path.
 pub(super) const SEPARATOR: &str = "::";
@@ -24,14 +25,19 @@ fn insert(entries: &mut Vec<Entry>, entry: Entry) {
 }
 
 /// Makes a mapping in a mapping of each key that is a path, as `processors::batch::timeout`.
-pub(super) fn unfold(node: Node) -> Node {
+pub(super) fn unfold(node: Node, errors: &mut Errors) -> Node {
     let Value::Map(entries) = node.value else { return node };
     let mut unfolded = Node {
         value: Value::Map(Vec::with_capacity(entries.len())),
         ..node
     };
     for entry in entries {
-        merge(&mut unfolded, nested(entry));
+        if entry.key.matches(SEPARATOR).count() < MAX_DEPTH {
+            merge(&mut unfolded, nested(entry));
+        } else {
+            let message = format!("a key is a path of more than {MAX_DEPTH} keys");
+            errors.add("", &entry.position, message);
+        }
     }
     unfolded
 }

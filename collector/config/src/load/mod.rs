@@ -11,7 +11,8 @@ mod source;
 
 pub use source::Source;
 
-use crate::{ConfigError, Errors, Node, Position, Value};
+use crate::parse::MAX_DEPTH;
+use crate::{ConfigError, Entry, Errors, Node, Position, Value};
 use std::io;
 
 /// The environment and the files.
@@ -45,14 +46,35 @@ impl Loaded {
         // A reference in half a configuration may only be wrong because of the other half.
         let mut errors = errors.unless_any(Errors::default())?;
         expand::expand(&mut root, provider, &mut errors);
+        check_nesting(&root, &mut Vec::new(), &mut errors);
         let warnings = errors.take_warnings();
         errors.unless_any(Loaded { root, warnings })
     }
 }
 
+/// Paths in keys, and references, may nest what was not nested so deep in any of its sources. Who goes through nodes relies
+/// on it that these have a bound, and what is printed shall be readable.
+fn check_nesting<'n>(node: &'n Node, path: &mut Vec<&'n str>, errors: &mut Errors) {
+    if path.len() >= MAX_DEPTH && matches!(node.value, Value::Map(_) | Value::List(_)) {
+        let message = format!("is nested more than {MAX_DEPTH} levels deep");
+        return errors.add(path.join(merge::SEPARATOR), &node.position, message);
+    }
+    let (entries, nodes): (&[Entry], &[Node]) = match &node.value {
+        Value::Map(entries) => (entries, &[]),
+        Value::List(nodes) => (&[], nodes),
+        _ => return,
+    };
+    let keyed = entries.iter().map(|entry| (entry.key.as_str(), &entry.node));
+    for (key, node) in keyed.chain(nodes.iter().map(|node| ("-", node))) {
+        path.push(key);
+        check_nesting(node, path, errors);
+        path.pop();
+    }
+}
+
 fn mapping(source: &Source, node: Node, errors: &mut Errors) -> Node {
     match &node.value {
-        Value::Map(_) => merge::unfold(node),
+        Value::Map(_) => merge::unfold(node, errors),
         Value::Null => Node::map([]),
         other => {
             let position = Position {

@@ -37,6 +37,18 @@ pub struct Telemetry {
 pub struct LogTelemetry {
     /// The least severe lines that are written; nothing if the configuration does not say.
     pub level: Option<LogLevel>,
+    /// How they are written.
+    pub encoding: LogEncoding,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogEncoding {
+    /// For people.
+    #[default]
+    Console,
+    /// A JSON object.
+    Json,
 }
 
 /// How severe a line of the log is.

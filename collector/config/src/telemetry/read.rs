@@ -1,6 +1,6 @@
 use super::{
-    LogLevel, LogTelemetry, MetricLevel, MetricReader, MetricTelemetry, OtlpProtocol, OtlpTelemetry, PeriodicReader,
-    PrometheusReader, Telemetry,
+    LogEncoding, LogLevel, LogTelemetry, MetricLevel, MetricReader, MetricTelemetry, OtlpProtocol, OtlpTelemetry,
+    PeriodicReader, PrometheusReader, Telemetry,
 };
 use crate::structure::map_entries;
 use crate::{Endpoint, Entry, Errors, Node, Section, Value};
@@ -46,11 +46,10 @@ fn logs(section: &mut Section<'_, '_>) -> LogTelemetry {
     for key in ["output_paths", "error_output_paths", "initial_fields", "processors"] {
         section.without_effect(key);
     }
-    if section.choice("encoding", &[("console", false), ("json", true)]) == Some(true) {
-        section.warn("encoding", "json has no effect in this collector: lines are for people");
-    }
+    let encodings = [("console", LogEncoding::Console), ("json", LogEncoding::Json)];
     LogTelemetry {
         level: word(section, "level", &LOG_LEVELS),
+        encoding: section.choice("encoding", &encodings).unwrap_or_default(),
     }
 }
 

@@ -218,6 +218,48 @@ fn a_document_that_unfolds_into_far_more_is_refused() {
 }
 
 #[test]
+fn what_is_nested_too_deep_by_paths_or_references_is_refused() {
+    let path = |keys: usize| vec!["a"; keys].join("::");
+    let lists = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for (text, file, expected) in [
+        (format!("{}: 1", path(64)), String::new(), None),
+        (
+            format!("{}: 1", path(65)),
+            String::new(),
+            Some("a key is a path of more than 64 keys"),
+        ),
+        (
+            format!("? {}\n: 1", path(1 << 20)),
+            String::new(),
+            Some("a key is a path of more than 64 keys"),
+        ),
+        (format!("{}: {}", path(34), lists(30)), String::new(), None),
+        (
+            format!("{}: {}", path(34), lists(31)),
+            String::new(),
+            Some("is nested more than 64 levels deep"),
+        ),
+        (format!("{}: '${{file:f}}'", path(34)), lists(30), None),
+        (
+            format!("{}: '${{file:f}}'", path(34)),
+            lists(31),
+            Some("is nested more than 64 levels deep"),
+        ),
+    ] {
+        let world = World::new([("c.yaml", text.as_str()), ("f", file.as_str())]);
+        let loaded = world.load(&["c.yaml"]);
+        match (loaded, expected) {
+            (Ok(loaded), None) => {
+                let printed = loaded.root.to_yaml();
+                assert_eq!(Node::parse(&printed, "").unwrap().to_yaml(), printed);
+            }
+            (Err(errors), Some(expected)) => assert!(errors.to_string().contains(expected), "{errors}"),
+            (loaded, expected) => panic!("{}: {expected:?}", loaded.is_ok()),
+        }
+    }
+}
+
+#[test]
 fn sources_are_read_from_their_argument() {
     let set = |key: &str, value: &str| Source::Set {
         key: key.to_owned(),

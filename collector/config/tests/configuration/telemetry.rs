@@ -1,6 +1,6 @@
 use super::read;
 use collector_config::{
-    Config, Errors, LogLevel, MetricLevel, MetricReader, Node, OtlpProtocol, PrometheusReader, Telemetry,
+    Config, Errors, LogEncoding, LogLevel, MetricLevel, MetricReader, Node, OtlpProtocol, PrometheusReader, Telemetry,
 };
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ fn everything_written_is_read() {
     )
     .unwrap();
     assert_eq!(telemetry.logs.level, Some(LogLevel::Warn));
+    assert_eq!(telemetry.logs.encoding, LogEncoding::Json);
     assert_eq!(telemetry.metrics.level, MetricLevel::Detailed);
     let [MetricReader::Prometheus(pull), MetricReader::Periodic(periodic)] = telemetry.metrics.readers.as_slice()
     else {
@@ -105,7 +106,6 @@ fn what_has_no_effect_is_a_warning() {
     let expected = [
         "c.yaml:2: service::telemetry::traces: has no effect in this collector",
         "c.yaml:3: service::telemetry::logs::output_paths: has no effect in this collector",
-        "c.yaml:3: service::telemetry::logs::encoding: json has no effect in this collector: lines are for people",
         "c.yaml:4: service::telemetry::metrics::address: is deprecated; write readers with a pull exporter instead",
     ];
     assert_eq!(warnings, expected);

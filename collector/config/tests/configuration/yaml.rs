@@ -72,6 +72,21 @@ proptest! {
 }
 
 #[test]
+fn keys_of_any_length_are_written_so_that_they_are_read() {
+    for length in [1020, 1022, 1023, 1024, 1025, 5000] {
+        for filling in ["k", "\u{0}"] {
+            let key = filling.repeat(length);
+            let inner = || Node::map([(key.as_str(), Node::from("value")), ("b", Node::list([Node::from(1)]))]);
+            let list = Node::list([inner(), Node::list([inner()])]);
+            let root = Node::map([(key.as_str(), inner()), ("list", list)]);
+            let yaml = root.to_yaml();
+            let read = Node::parse(&yaml, "").unwrap_or_else(|errors| panic!("{length}: {errors}"));
+            assert_eq!(bare(&read), bare(&root), "{length}");
+        }
+    }
+}
+
+#[test]
 fn the_yaml_is_what_a_person_would_write() {
     let text = "\
 receivers:

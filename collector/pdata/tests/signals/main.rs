@@ -7,6 +7,7 @@ mod by_trace;
 mod disorder;
 mod edit;
 mod generate;
+mod groups;
 mod split;
 mod values;
 mod views;

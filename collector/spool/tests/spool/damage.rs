@@ -306,6 +306,18 @@ fn a_quarantined_file_makes_way_when_its_room_is_needed() {
 }
 
 #[test]
+fn what_a_failed_write_has_left_is_cut_off_while_there_is_a_successor_that_says_so() {
+    let disk = log(0..RECORDS, &[]);
+    let whole = disk.read(FIRST).expect("the first segment");
+    disk.put(FIRST, &[&whole[..], &[7; 100]].concat());
+    let (mut spool, recovery) = open(&disk);
+    assert_eq!((recovery.quarantined, recovery.torn), (vec![], None));
+    assert_eq!(disk.read(FIRST), Some(whole));
+    assert_eq!(drain(&mut spool), (0..RECORDS).collect::<Vec<_>>());
+    assert_eq!(spool.held().bytes, disk.used());
+}
+
+#[test]
 fn a_queue_of_a_later_version_is_refused_and_nothing_is_touched() {
     let disk = log(0..RECORDS, &[]);
     let last = names(&disk).pop().expect("a segment");

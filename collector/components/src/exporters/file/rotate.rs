@@ -95,7 +95,7 @@ impl RotatingFile {
             return;
         }
         match self.rotate() {
-            Ok(()) => self.remove_old(rotation, SystemTime::now()),
+            Ok(()) => self.remove_old(rotation, now()),
             Err(error) => {
                 let path = self.path.display();
                 tracing::warn!(%path, %error, "the file cannot be rotated; it grows on");
@@ -106,7 +106,7 @@ impl RotatingFile {
     fn rotate(&mut self) -> io::Result<()> {
         // After a rotation that failed half way, or if somebody else has moved it, there is nothing to be put aside.
         if self.path.exists() {
-            std::fs::rename(&self.path, self.free_name(SystemTime::now()))?;
+            std::fs::rename(&self.path, self.free_name(now()))?;
         }
         self.file = open(&self.path)?;
         self.length = Some(self.file.metadata()?.len());
@@ -184,6 +184,14 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 /// As lumberjack writes it, which upstream rotates with: sorted by name is sorted by time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "files are named by the time of day, and are old by it"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 fn stamp(time: SystemTime) -> String {
     let moment = Moment::of(time);
     format!(

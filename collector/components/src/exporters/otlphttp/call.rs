@@ -8,7 +8,7 @@ use crate::net::endpoint::{Endpoint, Scheme};
 use bytes::Bytes;
 use collector_engine::BoxError;
 use collector_pdata::{Payload, json};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HOST, RETRY_AFTER};
 use http::{HeaderValue, StatusCode, Uri};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -128,8 +128,23 @@ fn outcome(reply: &Reply, call: &Call) -> Outcome {
     let after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     Outcome::Later {
         reason,
-        after: after.and_then(|value| reply::retry_after(value, SystemTime::now())),
+        after: after.and_then(|value| reply::retry_after(value, now_there(reply))),
     }
+}
+
+/// What the destination's clock shows, if it says so: ours may have been set in between, and a date is of its clock.
+fn now_there(reply: &Reply) -> SystemTime {
+    let date = reply.headers.get(DATE).and_then(|value| value.to_str().ok());
+    date.and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or_else(wall_clock)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a date can only be compared with the time of day"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
 }
 
 fn form_of(reply: &Reply) -> Form {

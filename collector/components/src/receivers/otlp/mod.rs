@@ -111,11 +111,11 @@ impl Receiver for OtlpReceiver {
 
     fn run(&mut self, output: Output, draining: Draining) -> BoxFuture<Ended> {
         let grpc = self.grpc.as_mut().map(|grpc| {
-            let intake = intake(&output, &self.unfinished, grpc.limit);
+            let intake = intake(output.over("grpc"), &self.unfinished, grpc.limit);
             grpc.run(intake, draining.clone(), grpc::serve)
         });
         let http = self.http.as_mut().map(|http| {
-            let intake = intake(&output, &self.unfinished, http.limit);
+            let intake = intake(output.over("http"), &self.unfinished, http.limit);
             http.run(intake, draining.clone(), http::serve)
         });
         Box::pin(async move {
@@ -132,9 +132,9 @@ async fn optional(work: Option<BoxFuture<Ended>>) -> Ended {
     }
 }
 
-fn intake(output: &Output, unfinished: &Arc<Unfinished>, limit: usize) -> Intake {
+fn intake(output: Output, unfinished: &Arc<Unfinished>, limit: usize) -> Intake {
     Intake {
-        output: output.clone(),
+        output,
         unfinished: unfinished.clone(),
         limit,
     }
