@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::detect::{self, Agent, Detection, Language, Libc, Pattern, Place, ProcessFacts, VersionClue};
 use crate::facts::cgroup::Container;
@@ -230,7 +231,7 @@ impl Inspector {
         };
         let contents = self
             .contents
-            .get_or(elf.identity(), || Arc::new(ElfContents::read(&elf)));
+            .get_or(elf.identity(), elf.identity(), || Arc::new(ElfContents::read(&elf)));
         if let Some(error) = &contents.section_error {
             findings.unknown(Subject::Program, &format!("its section table cannot be read: {error}"));
         }
@@ -299,9 +300,9 @@ impl Inspector {
                 };
                 let elf = open_place(process, facts, place).map_err(|reason| format!("{path}: {reason}"))?;
                 let key = (elf.identity().clone(), pattern.clone());
-                let found = self
-                    .versions
-                    .get_or(&key, || versions::in_binary(&elf, pattern).ok().flatten());
+                let found = self.versions.get_or(&key, elf.identity(), || {
+                    versions::in_binary(&elf, pattern).ok().flatten()
+                });
                 found
                     .map(|version| (version, format!("a constant in {path}")))
                     .ok_or_else(|| format!("no version in {path}"))
@@ -391,11 +392,16 @@ impl<K, V> Default for Cache<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
-    fn get_or(&self, key: &K, make: impl FnOnce() -> V) -> V {
+    /// What is kept under the key, which holds the file's identity, or what `make` learns about the file.
+    fn get_or(&self, key: &K, identity: &ElfIdentity, make: impl FnOnce() -> V) -> V {
         if let Some(value) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
             return value.clone();
         }
+        let certain = identity.is_certain_at(SystemTime::now());
         let value = make();
+        if !certain {
+            return value;
+        }
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= MAX_CACHED {
             map.clear();

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod bad_input;
+mod cache;
 mod go_binaries;
 mod go_sample;
 mod many;

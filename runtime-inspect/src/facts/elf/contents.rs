@@ -7,11 +7,9 @@ use crate::go::build_info::{self, BuildInfo};
 
 const MAX_DYNAMIC: u64 = 64 << 10;
 const MAX_STRINGS: u64 = 32 << 20;
-const MAX_NOTES: u64 = 64 << 10;
 const MAX_COMMENT: u64 = 64 << 10;
 const MAX_NEEDED: usize = 1024;
 const DYNAMIC_ENTRY: usize = 16;
-const NT_GNU_BUILD_ID: u32 = 3;
 /// How far from its start the prefix of a standard-library path may be cut by the end of a piece.
 const COMMIT_LEN: usize = 40;
 
@@ -33,8 +31,6 @@ pub struct ElfContents {
     pub needed: Vec<String>,
     /// The dynamic linker (`PT_INTERP`); none for a static program.
     pub interpreter: Option<String>,
-    /// GNU build id in hexadecimal.
-    pub build_id: Option<String>,
     /// Compilers that worked on it (`.comment`).
     pub compilers: Vec<String>,
     /// Which of [`MARKER_SYMBOLS`] its dynamic symbol names hold.
@@ -64,7 +60,6 @@ impl ElfContents {
         Self {
             machine: elf.machine(),
             interpreter: interpreter(elf),
-            build_id: build_id(elf),
             markers: MARKER_SYMBOLS.into_iter().filter(|name| dynamic.names(name)).collect(),
             needed: dynamic.needed,
             compilers,
@@ -136,35 +131,6 @@ fn interpreter(elf: &ElfFile) -> Option<String> {
         .read_at(segment.offset, segment.file_size.min(4096), "the interpreter's name")
         .ok()?;
     c_string(&bytes, 0)
-}
-
-/// The GNU build id: a note of name `GNU` and type 3.
-fn build_id(elf: &ElfFile) -> Option<String> {
-    elf.segments()
-        .iter()
-        .filter(|segment| segment.kind == elf::PT_NOTE)
-        .find_map(|segment| {
-            let notes = elf
-                .read_at(segment.offset, segment.file_size.min(MAX_NOTES), "the notes")
-                .ok()?;
-            let id = gnu_build_id(&notes)?;
-            Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
-        })
-}
-
-fn gnu_build_id(mut notes: &[u8]) -> Option<&[u8]> {
-    const MAX_ID: usize = 64;
-    loop {
-        let number = |at: usize| Some(u32::from_le_bytes(notes.get(at..at + 4)?.try_into().ok()?));
-        let (name_len, len, kind) = (number(0)? as usize, number(4)? as usize, number(8)?);
-        let name_end = 12usize.checked_add(name_len)?;
-        let start = name_end.checked_next_multiple_of(4)?;
-        let end = start.checked_add(len)?;
-        if kind == NT_GNU_BUILD_ID && notes.get(12..name_end)? == b"GNU\0" && len <= MAX_ID {
-            return notes.get(start..end);
-        }
-        notes = notes.get(end.checked_next_multiple_of(4)?..)?;
-    }
 }
 
 fn compilers(elf: &ElfFile) -> Vec<String> {

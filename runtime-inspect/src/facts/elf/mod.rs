@@ -8,13 +8,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 pub mod contents;
 mod error;
+mod identity;
 
 pub use error::{ElfError, Machine};
+pub use identity::{BuildId, ElfIdentity};
 
 use object::LittleEndian;
 use object::elf;
@@ -27,20 +29,6 @@ const MAX_SEGMENTS: u64 = 1024;
 /// Executables have some forty sections; with `-ffunction-sections` kept, thousands.
 const MAX_SECTIONS: u64 = 32 * 1024;
 const MAX_SECTION_NAMES: u64 = 8 << 20;
-
-/// What makes two files the same ELF image, for caches.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ElfIdentity {
-    /// Device number of the file system.
-    pub device: u64,
-    /// Inode number.
-    pub inode: u64,
-    /// Size in bytes.
-    pub size: u64,
-    /// Time of the last change to content or attributes, in nanoseconds since the epoch. Unlike the modification time
-    /// no program can set it, and unlike a build id none can forge it to be taken for another file.
-    pub changed_ns: i128,
-}
 
 /// A loaded part of the file (`PT_LOAD`) or one that describes the load (`PT_DYNAMIC`, `PT_NOTE`, ...).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,12 +109,7 @@ impl ElfFile {
         if !metadata.is_file() {
             return Err(ElfError::NotRegular);
         }
-        let identity = ElfIdentity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.len(),
-            changed_ns: i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()),
-        };
+        let identity = ElfIdentity::of_file(&metadata);
         let header = read_header(&file, identity.size)?;
         let mut this = Self {
             file,
@@ -138,6 +121,7 @@ impl ElfFile {
             section_error: None,
         };
         this.segments = this.read_segments(&header)?;
+        this.identity.build_id = BuildId::read(&this);
         match this.read_sections(&header) {
             Ok(sections) => this.sections = sections,
             Err(error) => this.section_error = Some(error),
