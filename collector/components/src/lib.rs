@@ -37,6 +37,7 @@ pub const COMPONENTS: Components = Components {
         exporters::file::FACTORY,
         exporters::terminal::FACTORY,
         exporters::prometheus::FACTORY,
+        exporters::debug::FACTORY,
         exporters::nop::FACTORY,
     ],
     connectors: &[connectors::forward::FACTORY],

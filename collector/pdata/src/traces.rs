@@ -3,7 +3,9 @@
 use crate::proto::{Field, Malformed, fields};
 use crate::scan::{last_bytes, messages};
 use crate::view::id;
-pub use crate::view::{AnyValue, Attribute, Attributes, MAX_DEPTH, Nested, Resource, Scope, resource_attributes};
+pub use crate::view::{
+    AnyValue, Attribute, Attributes, EntityRef, MAX_DEPTH, Nested, Resource, Scope, resource_attributes,
+};
 
 /// The names of `SpanKind`, by number.
 pub const SPAN_KINDS: [&str; 6] = [

@@ -15,6 +15,16 @@ pub fn resource_attributes(resource: &[u8]) -> Attributes<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a>(&'a [u8]);
 
+/// An `EntityRef`: names what some of a resource's attributes describe.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EntityRef<'a> {
+    /// The schema of its type and keys.
+    pub schema_url: &'a [u8],
+    /// Its type.
+    pub kind: &'a [u8],
+    raw: &'a [u8],
+}
+
 /// An `InstrumentationScope`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope<'a> {
@@ -85,9 +95,42 @@ impl<'a> Resource<'a> {
         Ok(count)
     }
 
+    /// The entities that some of its attributes describe.
+    pub fn entity_refs(&self) -> impl Iterator<Item = Result<EntityRef<'a>, Malformed>> + use<'a> {
+        messages(self.0, 3).map(|message| message.and_then(EntityRef::read))
+    }
+
     /// The text value of the attribute `key`.
     pub fn text(&self, key: &str) -> Result<Option<&'a [u8]>, Malformed> {
         self.attributes().find_text(key)
+    }
+}
+
+impl<'a> EntityRef<'a> {
+    fn read(raw: &'a [u8]) -> Result<Self, Malformed> {
+        let mut entity = EntityRef {
+            raw,
+            ..EntityRef::default()
+        };
+        for field in fields(raw) {
+            let field = field?;
+            match field.number {
+                1 => entity.schema_url = field.bytes()?,
+                2 => entity.kind = field.bytes()?,
+                _ => {}
+            }
+        }
+        Ok(entity)
+    }
+
+    /// The keys of the attributes that say which it is.
+    pub fn id_keys(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
+        messages(self.raw, 3)
+    }
+
+    /// The keys of the attributes that say more about it.
+    pub fn description_keys(&self) -> impl Iterator<Item = Result<&'a [u8], Malformed>> + use<'a> {
+        messages(self.raw, 4)
     }
 }
 

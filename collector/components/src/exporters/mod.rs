@@ -1,6 +1,8 @@
 //! Where items go.
 
 pub(crate) mod calendar;
+mod complaint;
+pub mod debug;
 pub mod delivery;
 pub mod file;
 pub mod nop;

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use collector_components::COMPONENTS;
 use collector_config::{Node, Section};
+pub use collector_engine::ExporterAccount;
 use collector_engine::{
-    Account, BoxFuture, Components, Descriptors, Draining, Ended, Engine, ExporterAccount, Output, Plan, Receiver,
-    ReceiverFactory,
+    Account, BoxFuture, Components, Descriptors, Draining, Ended, Engine, Output, Plan, Receiver, ReceiverFactory,
 };
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{Payload, Signal};

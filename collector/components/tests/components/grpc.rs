@@ -136,22 +136,6 @@ fn a_retryable_failure_is_tried_again_and_delivered_once() {
 }
 
 #[test]
-fn what_will_never_be_taken_is_not_tried_again() {
-    for status in [
-        Status::invalid_argument("bad"),
-        Status::resource_exhausted("without RetryInfo"),
-    ] {
-        let server = Running::start([Err(status)]);
-        let engine = start("spans: 5", "otlp", &server.settings(QUICK));
-        wait_for(&engine, "all is dropped", |otlp| {
-            otlp.dropped.get("export_failed") == Some(&5)
-        });
-        finish(engine);
-        assert_eq!(server.requests(), 1);
-    }
-}
-
-#[test]
 fn a_partial_success_is_never_sent_again_and_its_rejections_are_counted() {
     let partial_success = Some(ExportTracePartialSuccess {
         rejected_spans: 2,

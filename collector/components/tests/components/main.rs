@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod debug;
 mod faults;
 mod feed;
 mod files;
@@ -12,6 +13,7 @@ mod handover;
 mod http;
 mod otlp;
 mod otlp_must;
+mod otlp_must_exporters;
 mod processors;
 mod prometheus;
 mod samples;

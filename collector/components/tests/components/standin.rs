@@ -43,6 +43,7 @@ pub enum Act {
 /// A request as it came, its body decompressed.
 pub struct Received {
     pub at: Instant,
+    pub method: http::Method,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -55,6 +56,8 @@ struct Script {
     received: Mutex<Vec<Received>>,
     connections: AtomicUsize,
     present: AtomicUsize,
+    /// The most requests that were present at the same time.
+    most_present: AtomicUsize,
     /// Bytes of endless answers.
     poured: Arc<AtomicU64>,
     arrived: Notify,
@@ -158,6 +161,10 @@ impl StandIn {
         self.script.connections.load(Ordering::Relaxed)
     }
 
+    pub fn most_present(&self) -> usize {
+        self.script.most_present.load(Ordering::SeqCst)
+    }
+
     pub fn poured(&self) -> u64 {
         self.script.poured.load(Ordering::Relaxed)
     }
@@ -227,11 +234,13 @@ async fn serve_one(
     let length = body.len();
     script.received.lock().unwrap().push(Received {
         at: Instant::now(),
+        method: head.method,
         path: head.uri.path().to_owned(),
         body: decoded(&head.headers, &body, is_grpc),
         headers: head.headers,
     });
-    script.present.fetch_add(1, Ordering::SeqCst);
+    let present = script.present.fetch_add(1, Ordering::SeqCst) + 1;
+    script.most_present.fetch_max(present, Ordering::SeqCst);
     script.arrived.notify_waiters();
     let response = script.answer(act, is_grpc, length, &reset).await;
     script.present.fetch_sub(1, Ordering::SeqCst);

@@ -17,13 +17,13 @@
 mod encode;
 mod rotate;
 
+use super::complaint::Complaint;
 use collector_config::Section;
 use collector_engine::{
-    BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Health, Host, Limits, Overflow, Queue, reason,
+    BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Limits, Overflow, Queue, reason,
 };
 use collector_pdata::{Payload, Signal};
 use encode::{Encoder, Format};
-use kit::logging::chain;
 use rotate::{RotatingFile, Rotation};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl Exporter for FileExporter {
         let writer = self.writer.take();
         Box::pin(async move {
             let mut writer = writer.ok_or("the file was not opened")?;
-            let mut complaint = Complaint::new(input.health());
+            let mut complaint = Complaint::new("file", input.health());
             while let Some(delivery) = input.next().await {
                 let payload = delivery.payload;
                 // A file can block (a pipe, a full disk); the engine's thread must not.
@@ -141,7 +141,7 @@ impl Exporter for FileExporter {
                 })
                 .await?;
                 writer = back;
-                complaint.note(&result);
+                complaint.note(result.as_ref().err().map(|(_, error)| &**error as _));
                 match result {
                     Ok(()) => delivery.claim.exported(),
                     Err((reason, _)) => delivery.claim.dropped(reason),
@@ -168,35 +168,5 @@ impl Writer {
         self.file
             .write(record, is_line)
             .map_err(|error| (WRITE_FAILED, error.into()))
-    }
-}
-
-/// Says once what is wrong, until something is written again.
-struct Complaint {
-    health: Health,
-    failing: bool,
-}
-
-impl Complaint {
-    fn new(health: Health) -> Self {
-        Complaint { health, failing: false }
-    }
-
-    fn note(&mut self, result: &Result<(), Unwritten>) {
-        match result {
-            Ok(()) if self.failing => {
-                self.failing = false;
-                self.health.recovered();
-                tracing::info!("the file exporter writes again");
-            }
-            Ok(()) => {}
-            Err((_, error)) => {
-                let error = chain(&**error);
-                self.health.failed(error.clone());
-                if !std::mem::replace(&mut self.failing, true) {
-                    tracing::warn!(error, "the file exporter cannot write; what it cannot write is counted");
-                }
-            }
-        }
     }
 }

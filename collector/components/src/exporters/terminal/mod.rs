@@ -21,6 +21,7 @@ use collector_engine::{
     reason,
 };
 use collector_pdata::{Signal, json};
+pub(crate) use row::can_control;
 use row::rows;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
