@@ -397,7 +397,9 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
         if let Some(value) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
             return value.clone();
         }
-        let certain = identity.is_certain_at(SystemTime::now());
+        #[expect(clippy::disallowed_methods, reason = "it is compared with the time stamps of files")]
+        let now = SystemTime::now();
+        let certain = identity.is_certain_at(now);
         let value = make();
         if !certain {
             return value;

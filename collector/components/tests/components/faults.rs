@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const QUICK: &str = ", retry_on_failure: {initial_interval: 10ms}";
 /// A request is tried again only in a minute, which no test waits for.
@@ -128,7 +128,6 @@ fn an_answer_without_an_end_is_not_read_to_its_end() {
     }
 }
 
-<<<<<<< HEAD
 #[test]
 fn an_answer_that_breaks_off_behind_its_status_counts_by_that() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -186,29 +185,6 @@ fn read_request(stream: &mut impl Read) {
     stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
 }
 
-/// How long a destination that answers so, with a Retry-After, is left alone.
-fn left_alone(code: u16, after: &str) -> Duration {
-    let server = StandIn::start([status(code, &[("retry-after", after)])]);
-    let engine = start("spans: 3", "otlphttp", &settings(&server, QUICK));
-    wait_for(&engine, "all is exported", |otlp| otlp.exported == 3);
-    assert!(finish(engine).dropped.is_empty());
-    server.received(|received| received[1].at - received[0].at)
-}
-
-#[test]
-fn both_forms_of_retry_after_are_honoured() {
-    for code in [429, 503] {
-        let waited = left_alone(code, "1");
-        assert!(waited >= Duration::from_secs(1), "{code}: only {waited:?}");
-        // A date has whole seconds, so that three from now are more than two.
-        let date = httpdate::fmt_http_date(now() + Duration::from_secs(3));
-        let waited = left_alone(code, &date);
-        assert!(waited >= Duration::from_secs(1), "{code}, {date}: only {waited:?}");
-    }
-}
-
-=======
->>>>>>> s3
 #[test]
 fn a_date_is_of_the_destinations_clock_whatever_ours_shows() {
     let hour = Duration::from_secs(3600);
