@@ -2,11 +2,13 @@
 //!
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span.
 
+#[path = "../../pdata/benches/cpu/mod.rs"]
+mod cpu;
+
 use collector_components::receivers::ebpf::{RingSource, Spans, http::head};
 use collector_pdata::encode::put_resource_text;
 use collector_pdata::{Signal, count, json};
 use probe_wire::layout;
-use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +16,6 @@ use std::time::Instant;
 const REQUEST: &[u8] = b"GET /orders/7?full=1 HTTP/1.1\r\nHost: shop.example:8080\r\nUser-Agent: wrk/4.2\r\n\
     Accept: application/json\r\nAccept-Encoding: gzip\r\nX-Request-Id: 5f2b7a\r\n\r\n";
 const SPANS: usize = 2000;
-const RUNS: usize = 200;
 
 /// An HTTP/1 record as the kernel lays it out.
 fn record(pid: u32) -> Vec<u8> {
@@ -37,22 +38,8 @@ fn record(pid: u32) -> Vec<u8> {
     record
 }
 
-fn measure(what: &str, mut work: impl FnMut()) {
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = cpu_time();
-            work();
-            (cpu_time() - start) as f64 / SPANS as f64
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    println!("{what}: {:.0} ns/span", times[RUNS / 2]);
-}
-
-/// Nanoseconds; unlike the wall clock's, they are this process's own.
-fn cpu_time() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+fn measure(what: &str, work: impl FnMut()) {
+    cpu::measure(what, SPANS, 1, work);
 }
 
 fn main() {

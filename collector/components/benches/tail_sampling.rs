@@ -4,6 +4,9 @@
 //! Requests of 100 spans of some 438 bytes, ten a trace, one trace in a hundred with an error; the policies keep errors and
 //! a tenth of the others. The clock is passed in: 200 000 spans come in one of its seconds.
 
+#[path = "../../pdata/benches/cpu/mod.rs"]
+mod cpu;
+
 use collector_components::processors::tail_sampling::FACTORY;
 use collector_config::{Errors, Node, Section};
 use collector_engine::{Collected, Processor};
@@ -13,7 +16,6 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Valu
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
-use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -138,11 +140,6 @@ impl Template {
     }
 }
 
-fn cpu_time() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
-}
-
 /// Resident bytes of this process.
 fn resident() -> usize {
     let pages = fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -161,13 +158,13 @@ fn speed(template: &mut Template) {
     for request in 0..8_000 {
         let payload = template.next();
         let mut out = Collected::default();
-        let begun = cpu_time();
+        let begun = cpu::time();
         processor.process(payload, now, &mut out.sink());
         if processor.deadline().is_some_and(|deadline| deadline <= now) {
             processor.tick(now, &mut out.sink());
         }
         if request >= 4_000 {
-            spent += cpu_time() - begun;
+            spent += cpu::time() - begun;
             requests += 1;
             kept += out.payloads.iter().map(Payload::items).sum::<usize>();
         }

@@ -217,6 +217,19 @@ pub struct Queue {
     pub abandoned: &'static str,
 }
 
+impl Queue {
+    /// The queue before a destination on this machine. Small, since who is made to wait, or refused, passes that on.
+    pub const LOCAL: Queue = Queue {
+        limits: Limits {
+            items: 64 * 1024,
+            bytes: 16 << 20,
+        },
+        counts_requests: false,
+        overflow: Overflow::Wait,
+        abandoned: crate::reason::SHUTDOWN,
+    };
+}
+
 /// What happens when an exporter's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
@@ -258,12 +271,17 @@ impl fmt::Debug for ProcessorRecipe {
 
 /// What every table of factories offers to whoever reads a configuration.
 pub(crate) trait Factory: 'static {
+    /// The section of the configuration that its components are in.
+    const SECTION: &'static str;
+
     fn kind(&self) -> &'static str;
 }
 
 macro_rules! factories {
-    ($($factory:ty),*) => {$(
+    ($($factory:ty: $section:literal),*) => {$(
         impl Factory for $factory {
+            const SECTION: &'static str = $section;
+
             fn kind(&self) -> &'static str {
                 self.kind
             }
@@ -277,9 +295,9 @@ macro_rules! factories {
     )*};
 }
 factories!(
-    ReceiverFactory,
-    ProcessorFactory,
-    ExporterFactory,
-    ConnectorFactory,
-    ExtensionFactory
+    ReceiverFactory: "receivers",
+    ProcessorFactory: "processors",
+    ExporterFactory: "exporters",
+    ConnectorFactory: "connectors",
+    ExtensionFactory: "extensions"
 );

@@ -13,28 +13,13 @@ use crate::plan::{Opened, Plan, Planned, PlannedPipeline, PlannedProcessor, same
 use crate::run::EngineHandle;
 use crate::tasks::{Role, Tasks};
 use crate::workers::Workers;
-use crate::{Connector, Exporter, Limits, Overflow, Receiver, StartError, reason};
+use crate::{Connector, Exporter, Limits, Receiver, StartError};
 use collector_config::{ComponentId, Node, PipelineId};
 use kit::drain::{Drain, Draining};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// The queue between receivers and a pipeline's processors on one worker. Small: a receiver that is made to wait, or is
-/// refused, passes that on.
-const PIPELINE_QUEUE: Limits = Limits {
-    items: 64 * 1024,
-    bytes: 16 << 20,
-};
-
-/// The queue before a connector.
-const CONNECTOR_QUEUE: Queue = Queue {
-    limits: PIPELINE_QUEUE,
-    counts_requests: false,
-    overflow: Overflow::Wait,
-    abandoned: reason::SHUTDOWN,
-};
 
 /// All that runs.
 pub(crate) struct Graph {
@@ -278,7 +263,7 @@ impl Graph {
         mut connector: Box<dyn Connector>,
     ) -> RunningConnector {
         let trouble = Arc::<Trouble>::default();
-        let (queue, input) = self.input(id, CONNECTOR_QUEUE.limits, &trouble);
+        let (queue, input) = self.input(id, Queue::LOCAL.limits, &trouble);
         let output = Output::new(self.ledger.receiver(&id.to_string()), Vec::new());
         let switch = output.switch();
         let ended = input.ended.clone();
@@ -389,7 +374,7 @@ impl Graph {
                     .map(|destination| destination.queue(worker))
                     .collect(),
             };
-            let (entry, receiver) = channel::channel(PIPELINE_QUEUE);
+            let (entry, receiver) = channel::channel(Queue::LOCAL.limits);
             let work = async move {
                 chain.run(receiver, fan_out).await;
                 Ok(())
@@ -416,12 +401,7 @@ impl Graph {
                 exporter.is_durable,
                 &exporter.trouble,
             ),
-            (None, Some(connector)) => (
-                vec![connector.queue.clone()],
-                CONNECTOR_QUEUE,
-                false,
-                &connector.trouble,
-            ),
+            (None, Some(connector)) => (vec![connector.queue.clone()], Queue::LOCAL, false, &connector.trouble),
             (None, None) => return None,
         };
         Some(Destination {

@@ -1,6 +1,6 @@
 //! From a configuration to components that are configured and joined, before anything starts.
 
-use crate::component::{Components, Connector, Exporter, Factory, ProcessorRecipe, Receiver};
+use crate::component::{Components, Connector, Exporter, Factory, ProcessorFactory, ProcessorRecipe, Receiver};
 use crate::extension::Extension;
 use crate::host::{Host, Offer};
 use crate::{BoxError, Engine, run};
@@ -102,27 +102,15 @@ impl Plan {
         };
         plan.configure_receivers(&config, components, &mut descriptors, &mut errors);
         plan.configure_processors(&config, components, &mut errors);
-        plan.exporters = planned(
-            "exporters",
-            &config.exporters,
-            components.exporters,
-            &mut errors,
-            |factory, s| (factory.configure)(s),
-        );
-        plan.connectors = planned(
-            "connectors",
-            &config.connectors,
-            components.connectors,
-            &mut errors,
-            |factory, s| (factory.configure)(s),
-        );
-        plan.extensions = planned(
-            "extensions",
-            &config.extensions,
-            components.extensions,
-            &mut errors,
-            |factory, s| (factory.configure)(s),
-        );
+        plan.exporters = planned(&config.exporters, components.exporters, &mut errors, |f, s| {
+            (f.configure)(s)
+        });
+        plan.connectors = planned(&config.connectors, components.connectors, &mut errors, |f, s| {
+            (f.configure)(s)
+        });
+        plan.extensions = planned(&config.extensions, components.extensions, &mut errors, |f, s| {
+            (f.configure)(s)
+        });
         plan.leave_out_unused(&config);
         plan.check_needs(&config, &mut errors);
         plan.check_refusals(&config, &mut errors);
@@ -172,16 +160,10 @@ impl Plan {
         descriptors: &mut Descriptors,
         errors: &mut Errors,
     ) {
-        self.receivers = planned(
-            "receivers",
-            &config.receivers,
-            components.receivers,
-            errors,
-            |factory, section| {
-                let id = section.path().trim_start_matches("receivers::").to_owned();
-                (factory.configure)(section, descriptors.remove(&id))
-            },
-        );
+        self.receivers = planned(&config.receivers, components.receivers, errors, |factory, section| {
+            let id = section.path().trim_start_matches("receivers::").to_owned();
+            (factory.configure)(section, descriptors.remove(&id))
+        });
         for id in descriptors.keys() {
             errors.add(
                 format!("receivers::{id}"),
@@ -193,9 +175,9 @@ impl Plan {
 
     fn configure_processors(&mut self, config: &Config, components: &Components, errors: &mut Errors) {
         for component in &config.processors {
-            if let Some(factory) = known("processors", component, components.processors, errors) {
+            if let Some(factory) = known(component, components.processors, errors) {
                 let planned = PlannedProcessor {
-                    recipe: configure("processors", component, errors, factory.configure),
+                    recipe: configure(ProcessorFactory::SECTION, component, errors, factory.configure),
                     settings: component.settings.clone(),
                 };
                 self.processors.insert(component.id.clone(), planned);
@@ -316,7 +298,6 @@ pub(crate) fn same(one: &Node, other: &Node) -> bool {
 }
 
 fn planned<F: Factory, C: ?Sized>(
-    role: &str,
     written: &[Component],
     table: &'static [F],
     errors: &mut Errors,
@@ -324,10 +305,10 @@ fn planned<F: Factory, C: ?Sized>(
 ) -> Vec<Planned<C>> {
     let mut all = Vec::new();
     for component in written {
-        if let Some(factory) = known(role, component, table, errors) {
+        if let Some(factory) = known(component, table, errors) {
             all.push(Planned {
                 id: component.id.clone(),
-                component: configure(role, component, errors, |section| read(factory, section)),
+                component: configure(F::SECTION, component, errors, |section| read(factory, section)),
                 settings: component.settings.clone(),
                 kept: false,
             });
@@ -336,12 +317,7 @@ fn planned<F: Factory, C: ?Sized>(
     all
 }
 
-fn known<F: Factory>(
-    role: &str,
-    component: &Component,
-    table: &'static [F],
-    errors: &mut Errors,
-) -> Option<&'static F> {
+fn known<F: Factory>(component: &Component, table: &'static [F], errors: &mut Errors) -> Option<&'static F> {
     let wanted = component.id.kind();
     let found = table.iter().find(|factory| factory.kind() == wanted);
     if found.is_none() {
@@ -352,18 +328,22 @@ fn known<F: Factory>(
             hint.unwrap_or_default(),
             kinds.join(", ")
         );
-        errors.add(format!("{role}::{}", component.id), &component.position, message);
+        errors.add(
+            format!("{}::{}", F::SECTION, component.id),
+            &component.position,
+            message,
+        );
     }
     found
 }
 
 fn configure<T>(
-    role: &str,
+    section: &str,
     component: &Component,
     errors: &mut Errors,
     read: impl FnOnce(&mut Section<'_, '_>) -> T,
 ) -> T {
-    let mut section = Section::open(format!("{role}::{}", component.id), &component.settings, errors);
+    let mut section = Section::open(format!("{section}::{}", component.id), &component.settings, errors);
     let configured = read(&mut section);
     section.finish();
     configured

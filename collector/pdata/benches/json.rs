@@ -3,16 +3,16 @@
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span. Beside it the same by the types of
 //! opentelemetry-proto, with serde and prost.
 
+mod cpu;
+
 use collector_pdata::Signal;
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::json::{self, Limits};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
-use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 
 const SPANS: usize = 1000;
-const RUNS: usize = 200;
 
 /// Spans as an instrumented web service has them.
 fn request() -> Vec<u8> {
@@ -50,22 +50,8 @@ fn request() -> Vec<u8> {
     request
 }
 
-fn measure(what: &str, mut work: impl FnMut()) {
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = cpu_time();
-            work();
-            (cpu_time() - start) as f64 / SPANS as f64
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    println!("{what}: {:.0} ns/span", times[RUNS / 2]);
-}
-
-/// Nanoseconds; unlike the wall clock's, they are this process's own.
-fn cpu_time() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+fn measure(what: &str, work: impl FnMut()) {
+    cpu::measure(what, SPANS, 1, work);
 }
 
 fn main() {

@@ -2,18 +2,18 @@
 //!
 //! One core, no I/O; the median of several runs, in nanoseconds of CPU time a span.
 
+mod cpu;
+
 use bytes::Bytes;
 use collector_pdata::attributes::{Editor, find, modify, put, put_text};
 use collector_pdata::by_trace::{Grouper, assemble};
 use collector_pdata::edit::{Change, Edit, rewrite};
 use collector_pdata::encode::{SpanKind, SpanStart, SpanWriter, put_resource_spans, put_resource_text, scope};
 use collector_pdata::{ItemKind, Malformed, Payload, Signal, count, split};
-use rustix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
 
 const SPANS: usize = 100;
 const ROUNDS: usize = 50;
-const RUNS: usize = 100;
 
 /// A request of spans of some 438 bytes: ten attributes, one of which is to be hashed.
 fn request() -> Vec<u8> {
@@ -51,22 +51,8 @@ fn request() -> Vec<u8> {
     request
 }
 
-fn measure(what: &str, mut work: impl FnMut()) {
-    let mut times: Vec<f64> = (0..RUNS)
-        .map(|_| {
-            let start = cpu_time();
-            (0..ROUNDS).for_each(|_| work());
-            (cpu_time() - start) as f64 / (SPANS * ROUNDS) as f64
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    println!("{what}: {:.1} ns/span", times[RUNS / 2]);
-}
-
-/// Nanoseconds; unlike the wall clock's, they are this process's own.
-fn cpu_time() -> i64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
+fn measure(what: &str, work: impl FnMut()) {
+    cpu::measure(what, SPANS, ROUNDS, work);
 }
 
 /// As long as a SHA-256, without hashing.

@@ -1,9 +1,7 @@
 //! `nop`: takes everything and does nothing with it. For measuring, and for who only wants the account.
 
 use collector_config::Section;
-use collector_engine::{
-    BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Limits, Overflow, Placement, Queue, reason,
-};
+use collector_engine::{BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Placement, Queue};
 use collector_pdata::Signal;
 
 /// The factory.
@@ -25,15 +23,7 @@ impl Exporter for NopExporter {
     }
 
     fn queue(&self) -> Queue {
-        Queue {
-            limits: Limits {
-                items: 1 << 16,
-                bytes: 1 << 24,
-            },
-            counts_requests: false,
-            overflow: Overflow::Wait,
-            abandoned: reason::SHUTDOWN,
-        }
+        Queue::LOCAL
     }
 
     fn run(&mut self, mut input: ExporterInput) -> BoxFuture<Ended> {

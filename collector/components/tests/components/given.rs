@@ -4,8 +4,8 @@ use bytes::Bytes;
 use collector_components::COMPONENTS;
 use collector_config::{Node, Section};
 use collector_engine::{
-    BoxFuture, Components, Descriptors, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Limits, Output,
-    Overflow, PipelineAccount, Plan, Queue, Receiver, ReceiverFactory, reason,
+    BoxFuture, Components, Descriptors, Draining, Ended, Exporter, ExporterFactory, ExporterInput, Output,
+    PipelineAccount, Plan, Queue, Receiver, ReceiverFactory,
 };
 use collector_pdata::{Payload, Signal, count};
 use std::collections::HashMap;
@@ -33,15 +33,7 @@ struct Taken(String);
 
 impl Exporter for Taken {
     fn queue(&self) -> Queue {
-        Queue {
-            limits: Limits {
-                items: 1 << 16,
-                bytes: 1 << 24,
-            },
-            counts_requests: false,
-            overflow: Overflow::Wait,
-            abandoned: reason::SHUTDOWN,
-        }
+        Queue::LOCAL
     }
 
     fn run(&mut self, mut input: ExporterInput) -> BoxFuture<Ended> {

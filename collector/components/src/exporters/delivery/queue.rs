@@ -151,7 +151,8 @@ fn wait_for_result(queue: &mut Section<'_, '_>, is_on_disk: bool) {
     }
     queue.warn(
         "wait_for_result",
-        "has no effect in this collector: senders are answered before the destination has answered",
+        "has no effect in this collector: senders are answered before the destination has answered; with a storage they are \
+         when the queue has it on disk",
     );
 }
 

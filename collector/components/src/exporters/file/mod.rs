@@ -20,7 +20,7 @@ mod rotate;
 use super::complaint::Complaint;
 use collector_config::Section;
 use collector_engine::{
-    BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Limits, Overflow, Queue, reason,
+    BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason,
 };
 use collector_pdata::{Payload, Signal};
 use encode::{Encoder, Format};
@@ -108,15 +108,7 @@ fn rotation(section: &mut Section<'_, '_>) -> Option<Rotation> {
 
 impl Exporter for FileExporter {
     fn queue(&self) -> Queue {
-        Queue {
-            limits: Limits {
-                items: 64 * 1024,
-                bytes: 16 << 20,
-            },
-            counts_requests: false,
-            overflow: Overflow::Wait,
-            abandoned: reason::SHUTDOWN,
-        }
+        Queue::LOCAL
     }
 
     fn open(&mut self, _: &Host) -> Ended {

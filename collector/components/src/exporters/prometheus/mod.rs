@@ -26,9 +26,7 @@ use crate::exposition::{self, CONTENT_TYPE};
 use crate::net::listen;
 use crate::net::pages::{self, Page};
 use collector_config::{Endpoint, Section};
-use collector_engine::{
-    BoxFuture, Delivery, Ended, Exporter, ExporterFactory, ExporterInput, Host, Limits, Overflow, Queue, reason,
-};
+use collector_engine::{BoxFuture, Delivery, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason};
 use collector_pdata::Signal;
 use http::StatusCode;
 use names::Labels;
@@ -87,15 +85,7 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
 
 impl Exporter for PrometheusExporter {
     fn queue(&self) -> Queue {
-        Queue {
-            limits: Limits {
-                items: 64 * 1024,
-                bytes: 16 << 20,
-            },
-            counts_requests: false,
-            overflow: Overflow::Wait,
-            abandoned: reason::SHUTDOWN,
-        }
+        Queue::LOCAL
     }
 
     fn open(&mut self, _: &Host) -> Ended {
