@@ -5,9 +5,13 @@
 
 mod bad_input;
 mod daemon;
+mod destinations;
 mod golang;
 mod hostile;
+mod inspect;
 mod lease;
+mod options;
+mod output;
 mod probes;
 mod processes;
 mod run;
