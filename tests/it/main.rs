@@ -10,6 +10,7 @@ mod golang;
 mod hostile;
 mod inspect;
 mod lease;
+mod left_behind;
 mod options;
 mod output;
 mod probes;

@@ -1,5 +1,6 @@
 //! What the tests share: the product's binaries, programs that end with the test, and the spans in an exported file.
 
+pub mod kernel;
 pub mod load;
 mod observed;
 mod program;
