@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod daemon;
+mod demo;
 mod destinations;
 mod golang;
 mod hostile;
