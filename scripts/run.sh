@@ -7,5 +7,10 @@ source scripts/root.sh
 
 can_be_root || { echo "run: tracing needs root, and there is no sudo: run this as root" >&2; exit 1; }
 scripts/build.sh odigos
-[ "$(id -u)" = 0 ] || echo "run: tracing needs root, so the demo is run by sudo"
-as_root "${CARGO_TARGET_DIR:-target}/release/odigos" demo "$@"
+profile="${BUILD_PROFILE:-release}"
+# What is built by the profile `dev` lies in `debug`.
+odigos="${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}/odigos"
+# In place of this script, so that a signal to end reaches it.
+[ "$(id -u)" != 0 ] || exec "$odigos" demo "$@"
+echo "run: tracing needs root, so the demo is run by sudo"
+as_root "$odigos" demo "$@"

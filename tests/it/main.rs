@@ -5,9 +5,15 @@
 
 mod bad_input;
 mod daemon;
+mod demo;
+mod destinations;
 mod golang;
 mod hostile;
+mod inspect;
 mod lease;
+mod left_behind;
+mod options;
+mod output;
 mod probes;
 mod processes;
 mod run;

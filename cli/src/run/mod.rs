@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use child::Child;
 use clap::ValueEnum;
 use collector_components::embed::{self, Destination, EmbedError, Form};
-use collector_engine::{Account, Engine, EngineError};
+use collector_engine::{Account, Engine, EngineError, reason};
 use kit::{Readiness, Termination};
 use odiglet::{AgentError, Collector, Config, Options, Running};
 use probe_loader::{Facilities, LoadError};
@@ -125,7 +125,8 @@ pub fn start(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
 async fn trace(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
     let (agent_side, collector_side) = UnixStream::pair().context("cannot make a socket pair")?;
     let mut termination = Termination::install().context("cannot take over signals")?;
-    let engine = embed::start(&embed::configuration(&settings.destinations), Some(collector_side)).map_err(refused)?;
+    let destinations = settings.destinations;
+    let engine = embed::start(&embed::configuration(&destinations), Some(collector_side)).map_err(refused)?;
     let config = Config {
         selection: settings.selection,
         ring_bytes: settings.ring_bytes,
@@ -152,7 +153,29 @@ async fn trace(settings: Settings, facilities: Facilities) -> Result<ExitCode> {
     let status = status?;
     stopped?;
     drained?;
-    Ok(status.map_or(ExitCode::SUCCESS, child::exit_code))
+    match status {
+        Some(status) => Ok(child::exit_code(status)),
+        None => delivered(&account, &destinations).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// An error that names the destinations that have taken no span of those that they were to get. What one has taken in part is
+/// in the account.
+fn delivered(account: &Account, destinations: &[Destination]) -> Result<()> {
+    let exporters = account.pipelines.iter().flat_map(|pipeline| &pipeline.exporters);
+    // The exporters are those of the destinations, in their order.
+    let failures: Vec<String> = exporters
+        .zip(destinations)
+        .filter(|(exporter, _)| exporter.exported == 0 && exporter.dropped.contains_key(reason::EXPORT_FAILED))
+        .map(|(exporter, destination)| {
+            let why = exporter.last_error.as_ref().map_or("no answer", |error| &error.reason);
+            format!("nothing could be delivered to {destination}: {why}")
+        })
+        .collect();
+    if failures.is_empty() {
+        return Ok(());
+    }
+    bail!(failures.join("\n        "))
 }
 
 /// The collector's configuration is made of the destinations only, so what is wrong with it was written by the user.

@@ -32,6 +32,7 @@ use crate::COMPONENTS;
 use crate::net::endpoint;
 use collector_config::{Errors, Node};
 use collector_engine::{Descriptors, Engine, Plan, StartError};
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -81,6 +82,19 @@ pub enum EmbedError {
     /// A component could not get what it needs.
     #[error("the collector cannot start")]
     Start(#[from] StartError),
+}
+
+impl fmt::Display for Destination {
+    /// As it is written, where it can be.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Otlp(endpoint) => write!(f, "otlp://{endpoint}"),
+            Destination::OtlpHttp(url) => write!(f, "otlphttp{}", url.trim_start_matches("http")),
+            Destination::File(path) => write!(f, "file:{}", path.display()),
+            Destination::Terminal(_) => f.write_str("stdout"),
+            Destination::Nowhere => f.write_str("nowhere"),
+        }
+    }
 }
 
 impl Destination {

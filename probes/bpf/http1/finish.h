@@ -11,7 +11,7 @@
 
 /*
  * Puts the route behind what is kept of the request, of which it displaces the end where there is no room; and the size of a
- * chunked body without what stands between the chunks.
+ * chunked body, which Go's server has counted.
  */
 int http1_add_answer(struct exchange *x) GLOBAL;
 int http1_add_answer(struct exchange *x)
@@ -76,8 +76,11 @@ int http1_finish(struct exchange *x)
 		return 0;
 	if (x->head_bytes && x->record.response_bytes >= x->head_bytes) {
 		body = x->record.response_bytes - x->head_bytes;
-		/* What follows the announced length is not of this response. */
-		if (x->framing != FRAMING_LENGTH || body < x->record.response_body)
+		/*
+		 * What follows the announced length is not of this response. Of a chunked one the bytes include the sizes of the
+		 * chunks, which only reading every one of them would tell apart: its size stays unknown.
+		 */
+		if (x->framing == FRAMING_CLOSE || (x->framing == FRAMING_LENGTH && body < x->record.response_body))
 			x->record.response_body = body;
 	}
 	if (x->record.header.end_ns < x->record.header.start_ns)

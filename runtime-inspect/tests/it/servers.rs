@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use runtime_inspect::Language;
 
-use crate::go_sample::run;
-use crate::running::Running;
+use crate::go_sample::{run, scratch};
+use crate::running::{Running, compiled};
 
 fn check(process: &Running, language: Language, version: &str) {
     let inspection = process.inspect();
@@ -152,6 +152,17 @@ fn mariadb_is_told() {
         "{:#?}",
         inspection.findings
     );
+}
+
+#[test]
+fn mysql_is_told_by_its_name_and_its_release() {
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    let server = folder.path().join("mysqld");
+    fs::copy(compiled("mysqld", &["gcc"], "mysqld.c"), &server).unwrap();
+    let process = Running::ready(&mut Command::new(&server));
+    // Only the release is there under a name of its own; the full version is a bare number like others.
+    check(&process, Language::Mysql, "8.4");
+    assert_eq!(process.inspect().service_name.as_deref(), Some("mysqld"));
 }
 
 /// A server with an open input.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use runtime_inspect::{ContainerEngine, Libc, Subject};
 
-use crate::go_sample::scratch;
+use crate::go_sample::{go, run, scratch};
 use crate::running::{Running, compiled, evidence};
 
 #[test]
@@ -114,6 +114,8 @@ fn agents_of_other_vendors_are_told_by_variables_and_arguments() {
     check_agent("Honeycomb", Some(("HONEYCOMB_API_KEY", "x")), &[]);
     check_agent("Pinpoint", None, &["-javaagent:/pinpoint-bootstrap.jar"]);
     check_agent("Sentry", None, &["--import", "@sentry/node/init"]);
+    check_agent("Scout APM", Some(("SCOUT_MONITOR", "true")), &[]);
+    check_agent("Scout APM", Some(("RUBYOPT", "-rscout_apm")), &[]);
 }
 
 #[test]
@@ -132,16 +134,113 @@ fn an_agent_is_told_by_its_library() {
     let folder = tempfile::tempdir_in(scratch()).unwrap();
     let library = folder.path().join("liboneagentproc.so");
     fs::write(folder.path().join("empty.c"), "int nothing;\n").unwrap();
-    crate::go_sample::run(
-        Command::new("gcc")
-            .args(["-shared", "-o"])
-            .arg(&library)
-            .arg(folder.path().join("empty.c")),
-    );
+    run(Command::new("gcc")
+        .args(["-shared", "-o"])
+        .arg(&library)
+        .arg(folder.path().join("empty.c")));
     let host = compiled("dotnet-host", &["gcc"], "dotnet.c");
     let inspection = Running::ready(Command::new(host).env("RUNTIME", &library)).inspect();
     assert_eq!(inspection.agents.len(), 1, "{:?}", inspection.agents);
     assert!(inspection.agents[0].evidence.contains("liboneagentproc.so"));
+}
+
+/// Modules of agents as they are required, and the vendor that each shows.
+const AGENT_MODULES: [(&str, &str); 9] = [
+    ("github.com/newrelic/go-agent/v3", "New Relic"),
+    ("github.com/DataDog/dd-trace-go/v2", "Datadog"),
+    ("gopkg.in/DataDog/dd-trace-go.v1", "Datadog"),
+    ("go.elastic.co/apm/v2", "Elastic APM"),
+    ("github.com/instana/go-sensor", "Instana"),
+    ("go.opentelemetry.io/otel/sdk", "OpenTelemetry"),
+    ("github.com/apache/skywalking-go", "SkyWalking"),
+    ("github.com/honeycombio/beeline-go", "Honeycomb"),
+    ("github.com/getsentry/sentry-go", "Sentry"),
+];
+
+/// The version that Go wants of a module with this path.
+fn version_of(module: &str) -> String {
+    let major = module.rsplit(['/', '.']).next().and_then(|last| last.strip_prefix('v'));
+    format!(
+        "v{}.2.3",
+        major.filter(|major| major.parse::<u32>().is_ok()).unwrap_or("0")
+    )
+}
+
+/// A Go program that the linker made of these modules. Their code is empty: what shows them is what the linker writes down.
+fn go_program_of(folder: &Path, name: &str, modules: &[&str]) -> PathBuf {
+    let source = folder.join(format!("{name}-source"));
+    fs::create_dir(&source).unwrap();
+    let (mut requires, mut replaces, mut imports) = (String::new(), String::new(), String::new());
+    for (number, module) in modules.iter().enumerate() {
+        let version = version_of(module);
+        let own = source.join(format!("module{number}"));
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("go.mod"), format!("module {module}\n\ngo 1.18\n")).unwrap();
+        fs::write(own.join("agent.go"), "package agent\n").unwrap();
+        requires.push_str(&format!("require {module} {version}\n"));
+        replaces.push_str(&format!("replace {module} => ./module{number}\n"));
+        imports.push_str(&format!("import _ \"{module}\"\n"));
+    }
+    let main = "func main() {\n\tos.Stdout.WriteString(\"ready\\n\")\n\tio.Copy(io.Discard, os.Stdin)\n}\n";
+    fs::write(
+        source.join("go.mod"),
+        format!("module sample\n\ngo 1.18\n\n{requires}{replaces}"),
+    )
+    .unwrap();
+    fs::write(
+        source.join("main.go"),
+        format!("package main\n\nimport \"io\"\nimport \"os\"\n{imports}\n{main}"),
+    )
+    .unwrap();
+    let program = folder.join(name);
+    run(go("")
+        .args(["build", "-ldflags=-s -w", "-o"])
+        .arg(&program)
+        .arg(".")
+        .current_dir(&source));
+    program
+}
+
+/// Vendor and evidence of the agents in a process of this program.
+fn agents_of(program: &Path) -> Vec<(&'static str, String)> {
+    let inspection = Running::ready(Command::new(program).env_clear()).inspect();
+    inspection
+        .agents
+        .into_iter()
+        .map(|agent| (agent.vendor, agent.evidence))
+        .collect()
+}
+
+#[test]
+fn agents_of_other_vendors_are_told_by_the_modules_of_a_go_program() {
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    for (number, (module, vendor)) in AGENT_MODULES.into_iter().enumerate() {
+        let found = agents_of(&go_program_of(folder.path(), &format!("shop{number}"), &[module]));
+        let [(found_vendor, evidence)] = found.as_slice() else {
+            panic!("{module}: one agent expected: {found:?}");
+        };
+        assert_eq!(*found_vendor, vendor, "{module}");
+        assert!(evidence.contains(&format!("the Go module {module} ")), "{evidence}");
+    }
+    let all: Vec<&str> = AGENT_MODULES.iter().map(|(module, _)| *module).collect();
+    let vendors: Vec<&str> = agents_of(&go_program_of(folder.path(), "all", &all))
+        .into_iter()
+        .map(|(vendor, _)| vendor)
+        .collect();
+    let expected: std::collections::BTreeSet<&str> = AGENT_MODULES.iter().map(|(_, vendor)| *vendor).collect();
+    assert_eq!(vendors.len(), expected.len(), "{vendors:?}");
+    assert_eq!(vendors.into_iter().collect::<std::collections::BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn a_module_whose_path_only_begins_like_an_agents_is_none() {
+    let folder = tempfile::tempdir_in(scratch()).unwrap();
+    let others = [
+        "github.com/getsentry/sentry-gopher",
+        "go.opentelemetry.io/otel",
+        "example.test/github.com/newrelic/go-agent",
+    ];
+    assert_eq!(agents_of(&go_program_of(folder.path(), "others", &others)), []);
 }
 
 const CONTAINER: &str = "4f9c2ab1d0e7a8b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2";

@@ -1,7 +1,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -15,15 +15,16 @@ pub fn binary(name: &str) -> PathBuf {
     FOLDER
         .get_or_init(|| {
             let built = Command::new(env!("CARGO"))
+                // As scripts/build.sh has it, so that what was built for one is there for the other.
                 .args([
                     "build",
                     "--quiet",
                     "--locked",
-                    "--package=odigos",
-                    "--package=odiglet",
-                    "--package=odigos-collector",
+                    "--bin=odigos",
+                    "--bin=odiglet",
+                    "--bin=odigos-collector",
                 ])
-                .current_dir(env!("CARGO_MANIFEST_DIR"))
+                .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
                 .status()
                 .unwrap();
             assert!(built.success(), "the binaries do not build");
@@ -95,6 +96,11 @@ impl Program {
                 return Ok(line);
             }
         }
+    }
+
+    /// Its standard output, if that is a pipe which nobody has taken yet.
+    pub fn take_output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
     }
 
     pub fn pid(&self) -> u32 {

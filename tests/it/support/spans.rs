@@ -34,7 +34,11 @@ impl Span {
 
 /// All spans of a file that may not be there yet. An incomplete last line is left out: it is being written.
 pub fn in_file(path: &Path) -> Vec<Span> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    in_text(&fs::read_to_string(path).unwrap_or_default())
+}
+
+/// All spans of such a file's text.
+pub fn in_text(text: &str) -> Vec<Span> {
     let complete = text.rfind('\n').map_or("", |end| &text[..end]);
     complete
         .lines()

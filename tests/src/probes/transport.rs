@@ -18,7 +18,7 @@ pub(super) fn every_way(traced: &mut Traced) -> Result<()> {
             response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
         ],
         200,
-        Some(15),
+        None,
     );
     let sendings = [Sending::Write, Sending::Writev, Sending::Sendto, Sending::Sendmsg];
     let receivings = [
