@@ -322,6 +322,7 @@ fn components_lists_what_the_table_has() {
         "receivers:\n  - name: ",
         "processors:\n  - name: attributes\n    signals:\n      - traces\n",
         "  - name: otlphttp\n",
+        "  - name: otlp_http\n",
     ] {
         assert!(out.contains(line), "{line:?} is not in\n{out}");
     }

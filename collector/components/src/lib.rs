@@ -33,7 +33,9 @@ pub const COMPONENTS: Components = Components {
     ],
     exporters: &[
         exporters::otlp::FACTORY,
+        exporters::otlp::RENAMED,
         exporters::otlphttp::FACTORY,
+        exporters::otlphttp::RENAMED,
         exporters::file::FACTORY,
         exporters::terminal::FACTORY,
         exporters::prometheus::FACTORY,

@@ -1,6 +1,7 @@
 //! The converters: functions from values to a value.
 
 use crate::error::EvalError;
+use crate::go::{go_float, lower_of, upper_of};
 use crate::lex::decode_hex;
 use crate::operand::{Evaluated, Operand, hex, mismatch, new_text, text_like};
 use crate::path::{Path, Shape};
@@ -93,7 +94,7 @@ impl Converter {
     pub(crate) fn call<'a>(&'a self, record: &'a dyn Record) -> Evaluated<'a> {
         match self {
             Converter::IsMatch(target, pattern) => {
-                let target = text_like(target.evaluate(record)?);
+                let target = text_like(target.evaluate(record)?, "IsMatch")?;
                 is(target.is_some_and(|text| pattern.is_match(&text)))
             }
             Converter::Concat(values, delimiter) => concat(values, delimiter, record),
@@ -146,7 +147,7 @@ fn concat<'a>(values: &'a Operand, delimiter: &'a Operand, record: &'a dyn Recor
         if !std::mem::take(&mut first) {
             joined.push_str(&delimiter);
         }
-        joined.push_str(&text_like(value).unwrap_or(Cow::Borrowed("<nil>")));
+        joined.push_str(&text_like(value, "Concat")?.unwrap_or(Cow::Borrowed("<nil>")));
         let why = "the text grows beyond 16 MiB";
         let what = "Concat";
         if joined.len() > MAX_CONCAT {
@@ -204,13 +205,14 @@ fn substring<'a>(target: &str, start: i64, length: i64) -> Evaluated<'a> {
     Ok(new_text(part.to_owned()))
 }
 
+/// What cannot be converted is an error, but nothing stays nothing.
 fn to_int(value: ValueRef<'_>) -> Evaluated<'_> {
     Ok(match value {
         ValueRef::Bool(value) => ValueRef::Int(value.into()),
         ValueRef::Double(value) => ValueRef::Int(value as i64),
-        ValueRef::Text(text) => text.parse().map_or(ValueRef::Nil, ValueRef::Int),
-        ValueRef::Int(_) => value,
-        _ => ValueRef::Nil,
+        ValueRef::Text(text) => ValueRef::Int(text.parse().or(unreadable("Int"))?),
+        ValueRef::Int(_) | ValueRef::Nil => value,
+        other => return Err(mismatch("Int", CONVERTIBLE, &other)),
     })
 }
 
@@ -218,39 +220,35 @@ fn to_double(value: ValueRef<'_>) -> Evaluated<'_> {
     Ok(match value {
         ValueRef::Bool(value) => ValueRef::Double(f64::from(u8::from(value))),
         ValueRef::Int(value) => ValueRef::Double(value as f64),
-        ValueRef::Text(text) => go_float(&text).map_or(ValueRef::Nil, ValueRef::Double),
-        ValueRef::Double(_) => value,
-        _ => ValueRef::Nil,
+        ValueRef::Text(text) => ValueRef::Double(go_float(&text).map_or(unreadable("Double"), Ok)?),
+        ValueRef::Double(_) | ValueRef::Nil => value,
+        other => return Err(mismatch("Double", CONVERTIBLE, &other)),
     })
-}
-
-/// Reads a number as Go's `ParseFloat` does, but in decimal only. Too large a number is none, unless it says infinity.
-pub fn go_float(text: &str) -> Option<f64> {
-    let number: f64 = text.parse().ok()?;
-    let unsigned = text.trim_start_matches(['+', '-']);
-    let is_word = unsigned.starts_with(|c: char| c.is_ascii_alphabetic());
-    if number.is_nan() && unsigned.len() < text.len() || number.is_infinite() && !is_word {
-        return None;
-    }
-    Some(number)
 }
 
 fn to_bool(value: ValueRef<'_>) -> Evaluated<'_> {
     Ok(match value {
-        ValueRef::Bool(_) => value,
+        ValueRef::Bool(_) | ValueRef::Nil => value,
         ValueRef::Int(value) => ValueRef::Bool(value != 0),
         ValueRef::Double(value) => ValueRef::Bool(value != 0.0),
-        ValueRef::Text(text) => match &*text {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => ValueRef::Bool(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => ValueRef::Bool(false),
-            _ => ValueRef::Nil,
-        },
-        _ => ValueRef::Nil,
+        ValueRef::Text(text) => ValueRef::Bool(match &*text {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            _ => unreadable("Bool")?,
+        }),
+        other => return Err(mismatch("Bool", CONVERTIBLE, &other)),
     })
 }
 
+const CONVERTIBLE: &str = "a number, a bool or a text";
+
+fn unreadable<T>(what: &'static str) -> Result<T, EvalError> {
+    let why = "the text cannot be read as one";
+    Err(EvalError::Argument { what, why })
+}
+
 fn to_text(value: ValueRef<'_>) -> Evaluated<'_> {
-    Ok(text_like(value).map_or(ValueRef::Nil, ValueRef::Text))
+    Ok(text_like(value, "String")?.map_or(ValueRef::Nil, ValueRef::Text))
 }
 
 fn length(value: ValueRef<'_>) -> Evaluated<'_> {
@@ -272,11 +270,11 @@ fn text<'a>(value: ValueRef<'a>, what: &'static str) -> Result<Cow<'a, str>, Eva
 }
 
 fn lower(value: ValueRef<'_>) -> Evaluated<'_> {
-    Ok(new_text(text(value, "ToLowerCase")?.to_lowercase()))
+    Ok(new_text(text(value, "ToLowerCase")?.chars().map(lower_of).collect()))
 }
 
 fn upper(value: ValueRef<'_>) -> Evaluated<'_> {
-    Ok(new_text(text(value, "ToUpperCase")?.to_uppercase()))
+    Ok(new_text(text(value, "ToUpperCase")?.chars().map(upper_of).collect()))
 }
 
 fn sha256(value: ValueRef<'_>) -> Evaluated<'_> {
@@ -301,6 +299,7 @@ fn to_hex(value: ValueRef<'_>) -> Evaluated<'_> {
         ValueRef::Int(value) => hex(&value.to_be_bytes()),
         ValueRef::Double(value) => hex(&value.to_bits().to_be_bytes()),
         ValueRef::Bool(value) => hex(&[value.into()]),
+        ValueRef::Nil => String::new(),
         other => return Err(mismatch("Hex", "a text, bytes, a number or a bool", &other)),
     }))
 }

@@ -94,10 +94,10 @@ type Done = Result<(), EvalError>;
 impl Editor {
     pub(crate) fn run(&self, record: &mut dyn Record) -> Done {
         match self {
-            Editor::Set(target, value) => match value.owned(record)? {
-                Value::Null => Ok(()),
-                value => record.set(target, value),
-            },
+            Editor::Set(target, value) => {
+                let value = value.owned(record)?;
+                record.set(target, value)
+            }
             Editor::Append(target, values) => append(record, target, values),
             Editor::DeleteKey(target, key) => {
                 let key = key.text(record, "delete_key")?.into_owned();

@@ -14,6 +14,7 @@ mod converter;
 mod editor;
 mod error;
 mod functions;
+mod go;
 mod lex;
 mod operand;
 pub mod otlp;
@@ -26,8 +27,8 @@ mod symbols;
 pub mod value;
 
 pub use ast::Key;
-pub use converter::go_float;
 pub use error::{CompileError, CompileErrors, EvalError};
+pub use go::go_float;
 pub use lex::MAX_LENGTH;
 pub use parse::{MAX_DEPTH, parse_condition, parse_statement};
 pub use path::{Context, Field, Path, PathEntry, Shape};

@@ -205,24 +205,19 @@ fn literal(operand: Operand) -> Option<Value> {
     }
 }
 
-/// What is not text becomes one: bytes as hexadecimal digits, lists and maps as JSON. `None` for `nil`.
-pub(crate) fn text_like(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
-    Some(match value {
-        ValueRef::Nil => return None,
+/// What is not text becomes one, as upstream's text-like arguments do: bytes as hexadecimal digits, numbers, lists and maps
+/// as JSON. `None` for `nil`; an error where JSON has no number for a double.
+pub(crate) fn text_like<'a>(value: ValueRef<'a>, what: &'static str) -> Result<Option<Cow<'a, str>>, EvalError> {
+    Ok(Some(match value {
+        ValueRef::Nil => return Ok(None),
         ValueRef::Text(text) => text,
         ValueRef::Bytes(bytes) => Cow::Owned(hex(&bytes)),
-        ValueRef::Double(value) => Cow::Owned(double_text(value)),
-        other => Cow::Owned(other.into_value().as_string()),
-    })
-}
-
-/// Never with an exponent; what is no number is written as Go writes it.
-fn double_text(value: f64) -> String {
-    match value {
-        f64::INFINITY => "+Inf".to_owned(),
-        f64::NEG_INFINITY => "-Inf".to_owned(),
-        value => value.to_string(),
-    }
+        other => {
+            let why = "it holds a double that is no number, which JSON cannot express";
+            let json = other.into_value().to_html_json();
+            Cow::Owned(json.ok_or(EvalError::Argument { what, why })?)
+        }
+    }))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

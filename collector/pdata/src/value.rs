@@ -107,19 +107,45 @@ impl Value {
         self.to_string()
     }
 
-    fn fmt_json(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Null => out.write_str("null"),
-            Value::Text(text) => fmt_quoted(text, out),
-            Value::Bytes(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
-            Value::Double(value) if value.is_nan() => out.write_str("\"NaN\""),
-            Value::Double(value) if value.is_infinite() => {
-                out.write_str(if *value > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" })
+    /// The value as the JSON that the OpenTelemetry Collector's transformation language writes, fit for HTML: `<`, `>` and
+    /// `&` are escaped, and exponents have two digits at least. `None` if it holds a double that JSON has no number for.
+    pub fn to_html_json(&self) -> Option<String> {
+        struct Shown<'a>(&'a Value);
+        impl Display for Shown<'_> {
+            fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+                fmt_json(self.0, Style::Html, out)
             }
-            Value::List(values) => fmt_list(values, out),
-            Value::Map(entries) => fmt_map(entries, out),
-            Value::Bool(_) | Value::Int(_) | Value::Double(_) => Display::fmt(self, out),
         }
+        self.is_json().then(|| Shown(self).to_string())
+    }
+
+    fn is_json(&self) -> bool {
+        match self {
+            Value::Double(value) => value.is_finite(),
+            Value::List(values) => values.iter().all(Value::is_json),
+            Value::Map(entries) => entries.iter().all(|(_, value)| value.is_json()),
+            _ => true,
+        }
+    }
+}
+
+/// For whom JSON is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Html,
+}
+
+fn fmt_json(value: &Value, style: Style, out: &mut Formatter<'_>) -> fmt::Result {
+    match value {
+        Value::Null => out.write_str("null"),
+        Value::Text(text) => fmt_quoted(text, style, out),
+        Value::Bytes(bytes) => write!(out, "\"{}\"", STANDARD.encode(bytes)),
+        Value::Double(value) if !value.is_finite() => write!(out, "\"{}\"", no_number(*value)),
+        Value::Double(value) => fmt_double(*value, style, out),
+        Value::List(values) => fmt_list(values, style, out),
+        Value::Map(entries) => fmt_map(entries, style, out),
+        Value::Bool(_) | Value::Int(_) => Display::fmt(value, out),
     }
 }
 
@@ -133,50 +159,71 @@ impl Display for Value {
             Value::Text(text) => out.write_str(text),
             Value::Bool(value) => write!(out, "{value}"),
             Value::Int(value) => write!(out, "{value}"),
-            Value::Double(value) => fmt_double(*value, out),
+            Value::Double(value) if !value.is_finite() => out.write_str(no_number(*value)),
+            Value::Double(value) => fmt_double(*value, Style::Plain, out),
             Value::Bytes(bytes) => out.write_str(&STANDARD.encode(bytes)),
-            Value::List(_) | Value::Map(_) => self.fmt_json(out),
+            Value::List(_) | Value::Map(_) => fmt_json(self, Style::Plain, out),
         }
     }
 }
 
-fn fmt_list(values: &[Value], out: &mut Formatter<'_>) -> fmt::Result {
+fn fmt_list(values: &[Value], style: Style, out: &mut Formatter<'_>) -> fmt::Result {
     for (index, value) in values.iter().enumerate() {
         out.write_str(if index == 0 { "[" } else { "," })?;
-        value.fmt_json(out)?;
+        fmt_json(value, style, out)?;
     }
     out.write_str(if values.is_empty() { "[]" } else { "]" })
 }
 
-fn fmt_map(entries: &[(String, Value)], out: &mut Formatter<'_>) -> fmt::Result {
+fn fmt_map(entries: &[(String, Value)], style: Style, out: &mut Formatter<'_>) -> fmt::Result {
     let mut sorted: Vec<&(String, Value)> = entries.iter().collect();
     sorted.sort_by_key(|(key, _)| key);
     for (index, (key, value)) in sorted.into_iter().enumerate() {
         out.write_str(if index == 0 { "{" } else { "," })?;
-        fmt_quoted(key, out)?;
+        fmt_quoted(key, style, out)?;
         out.write_str(":")?;
-        value.fmt_json(out)?;
+        fmt_json(value, style, out)?;
     }
     out.write_str(if entries.is_empty() { "{}" } else { "}" })
 }
 
-fn fmt_quoted(text: &str, out: &mut Formatter<'_>) -> fmt::Result {
-    out.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
+/// Go escapes the separators of lines and paragraphs too, since JavaScript ends a line at them.
+fn fmt_quoted(text: &str, style: Style, out: &mut Formatter<'_>) -> fmt::Result {
+    let quoted = serde_json::to_string(text).map_err(|_| fmt::Error)?;
+    let is_escaped = |c| matches!(c, '\u{2028}' | '\u{2029}') || style == Style::Html && matches!(c, '<' | '>' | '&');
+    let mut rest = quoted.as_str();
+    while let Some(at) = rest.find(is_escaped) {
+        let mut behind = rest[at..].chars();
+        let escaped = behind.next().map_or(0, u32::from);
+        write!(out, "{}\\u{escaped:04x}", &rest[..at])?;
+        rest = behind.as_str();
+    }
+    out.write_str(rest)
 }
 
-/// JavaScript's rule for where the exponent begins, which Go's JSON follows; the words for what is no number are Go's too.
-fn fmt_double(value: f64, out: &mut Formatter<'_>) -> fmt::Result {
+/// JavaScript's words for what is no number.
+fn no_number(value: f64) -> &'static str {
+    match value {
+        f64::INFINITY => "Infinity",
+        f64::NEG_INFINITY => "-Infinity",
+        _ => "NaN",
+    }
+}
+
+/// JavaScript's rule for where the exponent begins, which Go's JSON follows.
+fn fmt_double(value: f64, style: Style, out: &mut Formatter<'_>) -> fmt::Result {
     let size = value.abs();
-    if value.is_nan() {
-        out.write_str("json: unsupported value: NaN")
-    } else if value.is_infinite() {
-        let sign = if value > 0.0 { '+' } else { '-' };
-        write!(out, "json: unsupported value: {sign}Inf")
-    } else if size >= 1e21 {
-        out.write_str(&format!("{value:e}").replace('e', "e+"))
-    } else if size != 0.0 && size < 1e-6 {
-        write!(out, "{value:e}")
-    } else {
-        write!(out, "{value}")
+    if size < 1e21 && (size == 0.0 || size >= 1e-6) {
+        return write!(out, "{value}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').ok_or(fmt::Error)?;
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    match style {
+        Style::Plain => write!(out, "{digits}e{sign}{exponent}"),
+        Style::Html => write!(out, "{digits}e{sign}{exponent:0>2}"),
     }
 }

@@ -235,9 +235,11 @@ impl<'m> Layer<'m> {
     /// Writes a field. A field that this kind of message does not have is an error.
     pub(super) fn set(&mut self, field: Field, keys: &[Key], value: Value) -> Result<(), EvalError> {
         match (field, keys) {
+            (Field::Cache, []) if value == Value::Null => self.cache = Value::Map(Vec::new()),
             (Field::Cache, keys) => *self.cache_entry(keys)? = value,
             (Field::Attributes, []) => match value {
                 Value::Map(map) => self.attributes = Overlay::All(map),
+                Value::Null => self.attributes = Overlay::All(Map::new()),
                 other => return Err(mismatch("attributes", "a map", &ValueRef::from(&other))),
             },
             (Field::Attributes, keys) => {

@@ -22,11 +22,11 @@ fn set_writes_a_field_an_attribute_and_what_lies_within() {
         ("set(attributes, {\"only\": [1, \"b\"]})", {
             map(&[("only", Value::List(vec![Value::Int(1), text("b")]))])
         }),
-        ("set(attributes[\"a\"], nil)", map(&[("k", text("v"))])),
         (
-            "set(attributes[\"a\"], attributes[\"absent\"])",
-            map(&[("k", text("v"))]),
+            "set(attributes[\"a\"], nil)",
+            map(&[("k", text("v")), ("a", Value::Null)]),
         ),
+        ("set(attributes[\"k\"], Int(nil))", map(&[("k", Value::Null)])),
         (
             "set(attributes[\"a\"], 1) where name == \"other\"",
             map(&[("k", text("v"))]),

@@ -197,6 +197,37 @@ fn every_field_of_a_span_is_written() {
 }
 
 #[test]
+fn nil_is_written_where_there_can_be_nothing_and_is_an_error_elsewhere() {
+    let span = after(&[
+        "set(attributes[\"new\"], nil)",
+        "set(cache, nil)",
+        "set(attributes[\"cached\"], cache[\"k\"])",
+    ]);
+    for key in ["new", "cached"] {
+        let found = span.attributes.iter().find(|attribute| attribute.key == key).unwrap();
+        let value = found.value.as_ref().and_then(|value| value.value.as_ref());
+        assert_eq!(value, None, "{key}");
+    }
+    assert_eq!(after(&["set(attributes, nil)"]).attributes, []);
+    let message = span_message().encode_to_vec();
+    for path in [
+        "name",
+        "kind",
+        "status.code",
+        "trace_state[\"a\"]",
+        "start_time_unix_nano",
+        "trace_id.string",
+    ] {
+        let statement = Statement::compile(Context::Span, &format!("set({path}, cache[\"absent\"])")).unwrap();
+        let mut layers = Layers {
+            outer: &mut outer(),
+            inner: &mut [Layer::item(ItemKind::Span, &message)],
+        };
+        assert!(statement.run(&mut layers).is_err(), "{path}");
+    }
+}
+
+#[test]
 fn a_status_is_written_where_there_was_none() {
     let message = Span::default().encode_to_vec();
     let out = run(&message, &["set(status.code, STATUS_CODE_OK)"]).expect("changed");

@@ -176,26 +176,44 @@ fn concat_joins_the_texts_of_values() {
 }
 
 #[test]
-fn conversions_give_nil_where_there_is_nothing_to_convert() {
+fn values_are_converted_nothing_stays_nothing_and_all_else_is_an_error() {
     check(&[
         ("Int(\"42\") == 42", true),
-        ("Int(\"4x\") == nil", true),
         ("Int(2.9) == 2", true),
         ("Int(-2.9) == -2", true),
         ("Int(true) == 1", true),
-        ("Int(nil) == nil", true),
+        ("Int(nil) == nil and Double(nil) == nil and Bool(nil) == nil", true),
         ("Double(\"1.5\") == 1.5", true),
         ("Double(3) == 3.0", true),
-        ("Double(\"x\") == nil", true),
-        ("Double(\"1e999\") == nil", true),
         ("Double(\"-Inf\") < 0.0", true),
+        ("Double(\"0x1p-2\") == 0.25 and Double(\"1_000\") == 1000", true),
         ("Bool(\"T\") == true", true),
         ("Bool(0) == false", true),
         ("String(7) == \"7\"", true),
         ("String(nil) == nil", true),
         ("String(0x0a0b) == \"0a0b\"", true),
+        ("String(0.0000001) == \"1e-07\"", true),
+        ("String(attributes[\"double\"]) == \"2.5\"", true),
+        (r#"String(["<"]) == "[\"\\u003c\"]""#, true),
         ("Coalesce([attributes[\"absent\"], nil, 3]) == 3", true),
     ]);
+    for text in [
+        "Int(\"4x\")",
+        "Int(0x01)",
+        "Double(\"x\")",
+        "Double(\"1e999\")",
+        "Double([1])",
+        "Bool(\"yes\")",
+        "Bool({\"a\": true})",
+    ] {
+        assert!(holds(&format!("{text} == nil")).is_err(), "{text}");
+    }
+    for no_number in ["NaN", "Inf"] {
+        for text in ["String(X)", "Concat([X], \"\")", "String([X])"] {
+            let text = text.replace('X', &format!("Double(\"{no_number}\")"));
+            assert!(holds(&format!("{text} == \"\"")).is_err(), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -234,6 +252,7 @@ fn texts_are_measured_cut_and_hashed() {
         ),
         // Go: h := fnv.New64a(); h.Write([]byte("hello world")); int64(h.Sum64())
         ("FNV(\"hello world\") == 8618312879776256743", true),
+        ("Hex(nil) == \"\" and ToUpperCase(\"\u{df}\") == \"\u{df}\"", true),
         ("Hex(\"az\") == \"617a\" and Hex(1) == \"0000000000000001\"", true),
     ]);
     assert!(holds("Substring(name, 5, 5) == \"\"").is_err());

@@ -81,8 +81,8 @@ fn texts_are_those_of_the_upstream_collector() {
         (Value::Double(-1.5e300), "-1.5e+300"),
         (Value::Double(1e-6), "0.000001"),
         (Value::Double(1.5e-7), "1.5e-7"),
-        (Value::Double(f64::NAN), "json: unsupported value: NaN"),
-        (Value::Double(f64::NEG_INFINITY), "json: unsupported value: -Inf"),
+        (Value::Double(f64::NAN), "NaN"),
+        (Value::Double(f64::NEG_INFINITY), "-Infinity"),
         (Value::Bytes(vec![0xfb, 0xff]), "+/8="),
         (Value::List(vec![]), "[]"),
         (map(&[]), "{}"),
@@ -97,9 +97,9 @@ fn texts_are_those_of_the_upstream_collector() {
                         Value::Bytes(vec![1]),
                     ]),
                 ),
-                ("a", text("<\n\"é")),
+                ("a", text("<\n\"é\u{2028}")),
             ]),
-            "{\"a\":\"<\\n\\\"é\",\"b\":[null,1,2,\"AQ==\"]}",
+            "{\"a\":\"<\\n\\\"é\\u2028\",\"b\":[null,1,2,\"AQ==\"]}",
         ),
         (
             Value::List(vec![Value::Double(f64::INFINITY), map(&[])]),
@@ -107,6 +107,32 @@ fn texts_are_those_of_the_upstream_collector() {
         ),
     ] {
         assert_eq!(value.as_string(), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn json_for_html_is_that_of_the_upstream_language() {
+    let list = |values: &[Value]| Value::List(values.to_vec());
+    let text = |text: &str| Value::Text(text.to_owned());
+    for (value, expected) in [
+        (Value::Null, Some("null")),
+        (text("<&>\u{2029}é"), Some(r#""\u003c\u0026\u003e\u2029é""#)),
+        (Value::Double(1.5e-7), Some("1.5e-07")),
+        (Value::Double(-1e21), Some("-1e+21")),
+        (Value::Double(1e100), Some("1e+100")),
+        (Value::Double(1e20), Some("100000000000000000000")),
+        (
+            list(&[Value::Double(0.5), Value::Bytes(vec![1])]),
+            Some(r#"[0.5,"AQ=="]"#),
+        ),
+        (
+            Value::Map(vec![("<".to_owned(), list(&[text("a")]))]),
+            Some(r#"{"\u003c":["a"]}"#),
+        ),
+        (Value::Double(f64::NAN), None),
+        (list(&[list(&[Value::Double(f64::INFINITY)])]), None),
+    ] {
+        assert_eq!(value.to_html_json().as_deref(), expected, "{value:?}");
     }
 }
 

@@ -41,6 +41,12 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
+/// Upstream's newer name of it.
+pub const RENAMED: ExporterFactory = ExporterFactory {
+    kind: "otlp_grpc",
+    ..FACTORY
+};
+
 struct Server {
     endpoint: Endpoint,
     authority: Option<Authority>,

@@ -40,6 +40,12 @@ pub const FACTORY: ExporterFactory = ExporterFactory {
     configure,
 };
 
+/// Upstream's newer name of it.
+pub const RENAMED: ExporterFactory = ExporterFactory {
+    kind: "otlp_http",
+    ..FACTORY
+};
+
 struct Servers {
     /// By the signal's number.
     endpoints: [Option<Endpoint>; 3],
