@@ -25,9 +25,7 @@ mod tests;
 use super::complaint::Complaint;
 use super::file::WRITE_FAILED;
 use collector_config::Section;
-use collector_engine::{
-    BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Limits, Overflow, Queue, reason,
-};
+use collector_engine::{BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason};
 use collector_pdata::{Malformed, Payload, Signal};
 use sampling::Sampler;
 use std::fs::File;
@@ -95,15 +93,7 @@ fn paths(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
 
 impl Exporter for DebugExporter {
     fn queue(&self) -> Queue {
-        Queue {
-            limits: Limits {
-                items: 16 * 1024,
-                bytes: 8 << 20,
-            },
-            counts_requests: false,
-            overflow: Overflow::Wait,
-            abandoned: reason::SHUTDOWN,
-        }
+        Queue::LOCAL
     }
 
     fn open(&mut self, _: &Host) -> Ended {

@@ -19,9 +19,7 @@ mod rotate;
 
 use super::complaint::Complaint;
 use collector_config::Section;
-use collector_engine::{
-    BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason,
-};
+use collector_engine::{BoxError, BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason};
 use collector_pdata::{Payload, Signal};
 use encode::{Encoder, Format};
 use rotate::{RotatingFile, Rotation};
