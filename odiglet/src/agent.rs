@@ -183,6 +183,7 @@ impl Agent {
         let offer = Offer {
             ring: probes.spans()?,
             ring_bytes: u64::from(ring_bytes),
+            selective: !selection.admits_everything(),
             counters,
         };
         let mut agent = Agent {

@@ -62,6 +62,11 @@ impl Selection {
         self.named.is_empty() && self.executables.is_none() && self.ports.is_empty()
     }
 
+    /// Whether there is no process that is not traced.
+    pub fn admits_everything(&self) -> bool {
+        self.takes_everything() && self.excluded.is_none()
+    }
+
     /// Whether a process may turn out to be selected by what it executes, so that it must be traced from its first
     /// instruction, before user space has looked at it.
     pub fn may_take_at_exec(&self) -> bool {
@@ -165,6 +170,8 @@ mod tests {
         let all = selection(&[], &[], &[], &["ssh*"]);
         check(&all, 1, "/usr/bin/python3.11", &[], true);
         check(&all, 1, "/usr/sbin/sshd", &[], false);
+        assert!(all.takes_everything() && !all.admits_everything());
+        assert!(selection(&[], &[], &[], &[]).admits_everything());
     }
 
     #[test]

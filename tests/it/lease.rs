@@ -17,6 +17,7 @@ fn offer(socket: &UnixStream, ring_bytes: u32, descriptors: &[BorrowedFd<'_>]) {
     Message::Offer {
         version: VERSION,
         ring_bytes: u64::from(ring_bytes),
+        selective: false,
     }
     .encode(&mut frame);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];

@@ -69,7 +69,7 @@ fn every_request_has_its_span(traced: Traced) {
     check_account(&log);
     // What another test's program said before it was refused, and what it had not ended, is in the account, too; of the
     // requests made here each has its span.
-    let others = account(&log, "not_selected") + account(&log, "unfinished");
+    let others = account(&log, "not_selected") + account(&log, "undecided") + account(&log, "unfinished");
     let wanted = account(&log, "seen") - others;
     assert_eq!(wanted, account(&log, "exported"), "{log}");
     drop(folder);

@@ -6,7 +6,7 @@
 //! connection. A frame is the payload's length (`u32`), the kind (`u8`) and the payload, all integers little-endian.
 
 /// The version of this protocol and of the record layouts; the two change together.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The largest payload of a frame; an entity's resource never comes near it.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 const PREFIX: usize = 5;
@@ -20,6 +20,8 @@ pub enum Message {
         version: u16,
         /// Size of the ring's data area in bytes, a power of two.
         ring_bytes: u64,
+        /// Not every process is wanted, so that a record whose entity is not announced may be of one that is not.
+        selective: bool,
     },
     /// An entity is new or has changed.
     Entity {
@@ -69,9 +71,14 @@ impl Message {
         let start = out.len();
         out.extend_from_slice(&[0; PREFIX]);
         let kind = match self {
-            Message::Offer { version, ring_bytes } => {
+            Message::Offer {
+                version,
+                ring_bytes,
+                selective,
+            } => {
                 out.extend_from_slice(&version.to_le_bytes());
                 out.extend_from_slice(&ring_bytes.to_le_bytes());
+                out.push(u8::from(*selective));
                 1
             }
             Message::Entity { id, resource } => {
@@ -122,10 +129,19 @@ impl Message {
         match kind {
             1 => {
                 let (version, rest) = payload.split_first_chunk().ok_or_else(|| bad.clone())?;
-                let ring_bytes = u64::from_le_bytes(rest.try_into().map_err(|_| bad)?);
+                let version = u16::from_le_bytes(*version);
+                // Whoever hears of another version is to be told so, whatever that one's offers look like.
+                let (ring_bytes, selective) = if version == VERSION {
+                    let (ring_bytes, rest) = rest.split_first_chunk().ok_or_else(|| bad.clone())?;
+                    let [selective] = rest else { return Err(bad) };
+                    (u64::from_le_bytes(*ring_bytes), *selective != 0)
+                } else {
+                    (0, false)
+                };
                 Ok(Message::Offer {
-                    version: u16::from_le_bytes(*version),
+                    version,
                     ring_bytes,
+                    selective,
                 })
             }
             2 => {
@@ -161,6 +177,7 @@ mod tests {
             Message::Offer {
                 version: VERSION,
                 ring_bytes: 8 << 20,
+                selective: true,
             },
             Message::Entity {
                 id: 7,
@@ -179,6 +196,20 @@ mod tests {
             }
             assert_eq!(Message::decode(&bytes), Ok(Some((message, bytes.len()))));
         }
+    }
+
+    #[test]
+    fn an_offer_of_another_version_says_so_whatever_else_it_holds() {
+        for rest in [0, 8, 9, 100] {
+            let mut frame = vec![2 + rest, 0, 0, 0, 1, 77, 0];
+            frame.resize(frame.len() + usize::from(rest), 0xff);
+            let decoded = Message::decode(&frame).unwrap().unwrap().0;
+            assert!(matches!(decoded, Message::Offer { version: 77, .. }), "{decoded:?}");
+        }
+        let own = VERSION.to_le_bytes();
+        let short = [2 + 8, 0, 0, 0, 1, own[0], own[1], 0, 0, 0, 0, 0, 0, 0, 0];
+        let length = 2 + 8;
+        assert_eq!(Message::decode(&short), Err(FrameError::BadLength { kind: 1, length }));
     }
 
     #[test]

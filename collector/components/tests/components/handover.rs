@@ -66,6 +66,7 @@ fn what_is_not_a_hand_over_fails_with_its_reason() {
     let offer = |version| Message::Offer {
         version,
         ring_bytes: 8 << 20,
+        selective: false,
     };
     let frame = |message: &Message| {
         let mut bytes = Vec::new();

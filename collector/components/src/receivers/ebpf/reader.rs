@@ -218,7 +218,11 @@ impl Reader {
                 .take()
                 .unwrap_or_else(|| learn(link, &mut self.spans.entities));
             match next? {
-                Next::Message(Message::Offer { version, ring_bytes }) => self.accept(version, ring_bytes)?,
+                Next::Message(Message::Offer {
+                    version,
+                    ring_bytes,
+                    selective,
+                }) => self.accept(version, ring_bytes, selective)?,
                 Next::Message(Message::Drain) => {
                     self.ending.get_or_insert(Instant::now());
                 }
@@ -233,7 +237,7 @@ impl Reader {
         Ok(())
     }
 
-    fn accept(&mut self, version: u16, ring_bytes: u64) -> Result<(), LinkError> {
+    fn accept(&mut self, version: u16, ring_bytes: u64, selective: bool) -> Result<(), LinkError> {
         if version != VERSION {
             return Err(LinkError::Version(version));
         }
@@ -248,6 +252,7 @@ impl Reader {
         self.kept.shrink(|| true);
         let ring = Ring::map(ring, usize::try_from(ring_bytes).unwrap_or(usize::MAX))?;
         self.source.set_kernel(counters, &ring);
+        self.spans.set_selective(selective);
         // Edge-triggered: a ring that holds anything is always ready, and would be read record by record.
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&self.epoll, ring.as_fd(), epoll::EventData::new_u64(RING), flags).map_err(LinkError::Wait)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The kernel's counters and the reader's, as a part of the account: `seen = emitted + drops` and
-/// `emitted = read_before + decoded + undecodable + not_selected + pending`.
+/// `emitted = read_before + decoded + undecodable + not_selected + undecided + pending`.
 #[derive(Debug, Default)]
 pub struct RingSource {
     kernel: Mutex<Kernel>,
@@ -15,6 +15,8 @@ pub struct RingSource {
     pub(crate) undecodable: AtomicU64,
     /// Records of processes that the kernel side met first and that turned out not to be selected.
     pub(crate) not_selected: AtomicU64,
+    /// Records of which was not said in time whether their process is selected, where not every one is.
+    pub(crate) undecided: AtomicU64,
     /// Spans whose entity was never announced; not a drop.
     pub(crate) unknown_entity: AtomicU64,
 }
@@ -53,7 +55,7 @@ impl RingSource {
 
     /// Records that were read here.
     fn read(&self) -> u64 {
-        let counts = [&self.decoded, &self.undecodable, &self.not_selected];
+        let counts = [&self.decoded, &self.undecodable, &self.not_selected, &self.undecided];
         counts.iter().map(|count| count.load(Ordering::Acquire)).sum()
     }
 }
@@ -79,6 +81,7 @@ impl Source for RingSource {
         let decoded = self.decoded.load(Ordering::Acquire);
         let undecodable = self.undecodable.load(Ordering::Acquire);
         let not_selected = self.not_selected.load(Ordering::Acquire);
+        let undecided = self.undecided.load(Ordering::Acquire);
         let kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = kernel
             .mapped
@@ -92,11 +95,12 @@ impl Source for RingSource {
             .map(|(index, (_, name))| (*name, value(index)))
             .collect();
         let emitted = value(Counter::Emitted as usize);
-        let read = read_before + decoded + undecodable + not_selected;
+        let read = read_before + decoded + undecodable + not_selected + undecided;
         counters.push(("read_before", read_before));
         counters.push(("decoded", decoded));
         counters.push(("undecodable", undecodable));
         counters.push(("not_selected", not_selected));
+        counters.push(("undecided", undecided));
         counters.push(("pending", emitted.saturating_sub(read)));
         counters.push(("unknown_entity", self.unknown_entity.load(Ordering::Relaxed)));
         counters

@@ -32,6 +32,8 @@ pub struct Spans {
     held: VecDeque<Held>,
     held_bytes: usize,
     counts: Arc<RingSource>,
+    /// A record whose entity is not announced may be of a process that nobody asked for.
+    selective: bool,
     complained: bool,
 }
 
@@ -60,8 +62,14 @@ impl Spans {
             held: VecDeque::new(),
             held_bytes: 0,
             counts,
+            selective: false,
             complained: false,
         }
+    }
+
+    /// Whether a record whose entity is never announced is dropped, since it may be of a process that is not selected.
+    pub(crate) fn set_selective(&mut self, selective: bool) {
+        self.selective = selective;
     }
 
     /// To be called before a pass over the ring.
@@ -101,8 +109,7 @@ impl Spans {
     /// Entity 0 is the kernel's "none", for which no announcement will come.
     fn hold(&mut self, entity: u32, record: &[u8], event: &Event<'_>, now: Instant) {
         if entity == 0 || self.held.len() >= MAX_HELD || self.held_bytes + record.len() > MAX_HELD_BYTES {
-            self.counts.unknown_entity.fetch_add(1, Ordering::Relaxed);
-            return self.encode(event);
+            return self.unannounced(event);
         }
         self.held_bytes += record.len();
         self.held.push_back(Held {
@@ -110,6 +117,16 @@ impl Spans {
             until: now + ENTITY_WAIT,
             record: record.to_vec(),
         });
+    }
+
+    /// Nobody has said, or will in time, what the event's entity is.
+    fn unannounced(&mut self, event: &Event<'_>) {
+        if self.selective {
+            self.counts.undecided.fetch_add(1, Ordering::Release);
+        } else {
+            self.counts.unknown_entity.fetch_add(1, Ordering::Relaxed);
+            self.encode(event);
+        }
     }
 
     /// Encodes the records that have waited long enough, or whose entity has come, and drops those whose entity was refused;
@@ -127,11 +144,11 @@ impl Spans {
                 self.counts.not_selected.fetch_add(1, Ordering::Release);
                 continue;
             }
-            if !known {
-                self.counts.unknown_entity.fetch_add(1, Ordering::Relaxed);
-            }
-            if let Ok(event) = decode(&held.record) {
-                self.encode(&event);
+            match decode(&held.record) {
+                Ok(event) if known => self.encode(&event),
+                Ok(event) => self.unannounced(&event),
+                // It was decoded before it was held.
+                Err(error) => self.undecodable(error),
             }
         }
     }

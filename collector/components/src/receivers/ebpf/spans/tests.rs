@@ -75,6 +75,10 @@ impl Fixture {
         request.resource_spans
     }
 
+    fn undecided(&self) -> u64 {
+        self.counts.undecided.load(Ordering::Relaxed)
+    }
+
     fn unknown(&self) -> u64 {
         self.counts.unknown_entity.load(Ordering::Relaxed)
     }
@@ -190,6 +194,52 @@ fn what_waits_is_bounded_and_nothing_of_it_is_lost() {
     assert_eq!(fixture.take()[0].scope_spans[0].spans.len(), total);
     assert_eq!(fixture.unknown(), total as u64);
     assert_eq!(fixture.spans.held_bytes, 0);
+}
+
+#[test]
+fn under_a_selection_what_nobody_answers_for_is_dropped_and_counted() {
+    let mut fixture = Fixture::new();
+    fixture.spans.set_selective(true);
+    let now = fixture.now;
+    let long = record(5, 50, 0, &[b'x'; 1000]);
+    let total = 2 * MAX_HELD_BYTES / long.len();
+    for _ in 0..total {
+        fixture.spans.record(&long, now);
+    }
+    let refused_room = fixture.undecided();
+    assert!((1..total as u64).contains(&refused_room), "{refused_room} of {total}");
+    assert_eq!(fixture.spans.held.len() as u64 + refused_room, total as u64);
+    assert!(
+        fixture.take().is_empty(),
+        "a span that may be of a process that nobody asked for"
+    );
+    // The kernel's "none", for which there is no waiting.
+    fixture.spans.record(&record(0, 60, 0, REQUEST), now);
+    assert_eq!(fixture.undecided(), refused_room + 1);
+    fixture.spans.release(now + ENTITY_WAIT, false);
+    assert!(fixture.take().is_empty(), "a span whose entity did not come in time");
+    assert_eq!(fixture.undecided(), total as u64 + 1);
+    // The end comes before the answer; and what is answered for is exported, and what is refused is counted as that.
+    for entity in [5, 6, 7] {
+        fixture.spans.record(&record(entity, 50, 0, REQUEST), now);
+    }
+    fixture.spans.entities.set(6, resource("late"));
+    fixture.spans.entities.refuse(7);
+    fixture.spans.release(now, true);
+    assert_eq!(attributes(&fixture.take()[0]), ["service.name=late", "process.pid=50"]);
+    let counted = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+    let counts = &fixture.counts;
+    assert_eq!(
+        [
+            &counts.undecided,
+            &counts.not_selected,
+            &counts.decoded,
+            &counts.unknown_entity
+        ]
+        .map(counted),
+        [total as u64 + 2, 1, 1, 0]
+    );
+    assert!(!fixture.spans.holds_records());
 }
 
 #[test]
