@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # What the build, the tests and the virtual machines need of the distribution: the one place that says so. Sourced by
-# setup.sh. An entry is `command-or-file:package`; a package is installed only where the command or file is missing.
+# setup.sh. An entry is `command-or-file:package`, or `py.MODULE:package`; a package is installed only where the command, file or
+# module is missing.
 
 # clang compiles the eBPF programs, libelf and zlib are linked into the loader, mold links everything else.
 BUILD=(
@@ -35,10 +36,17 @@ TESTS=(
   wrk:wrk
 )
 
-# The Python, Node and Java programs of tests/interop get their packages by these.
+# tests/interop: what runs its programs, and what fetches their packages; what builds the upstream collector; what makes
+# certificates.
 E2E=(
+  python3:python3
+  py.ensurepip:python3-venv
+  node:nodejs
   npm:npm
+  java:default-jdk-headless
   mvn:maven
+  go:golang-go
+  openssl:openssl
 )
 
 # An emulator for the kernels of scripts/kernels.sh, without its recommended packages: no screen, no sound; and what

@@ -30,6 +30,7 @@ without_services() {
 present() {
   case "$1" in
     /*) [ -e "$1" ] ;;
+    py.*) python3 -c "import ${1#py.}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
