@@ -112,6 +112,11 @@ const ALLOWED: &[Allowed] = &[
         because: "the collector runs without Odiglet and without controllers",
     },
     Allowed {
+        package: "controllers-api",
+        may_know: May::Only(&[]),
+        because: "every system speaks with the others in these types, so they know none of them",
+    },
+    Allowed {
         package: "odigos",
         may_know: May::Anything,
         because: "the one place where several systems are put together in one process",
@@ -149,6 +154,7 @@ const NEVER: &[Never] = &[
             "collector-pdata",
             "collector-ottl",
             "collector-spool",
+            "controllers-api",
         ],
         reach: &["tokio"],
         because: "decisions and readers are plain functions, usable from any thread",

@@ -1,4 +1,5 @@
-//! Repository tasks: `cargo xtask architecture` checks what ARCHITECTURE.md promises and the compiler does not.
+//! Repository tasks: `cargo xtask architecture` checks what ARCHITECTURE.md promises and the compiler does not; `cargo xtask crds`
+//! writes the definitions of the custom resources anew.
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["architecture"] => architecture(),
-        _ => Err(anyhow::anyhow!("usage: cargo xtask architecture")),
+        ["crds"] => crds(),
+        _ => Err(anyhow::anyhow!("usage: cargo xtask {{architecture|crds}}")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -23,6 +25,28 @@ fn main() -> ExitCode {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Has the test that compares the files with the types write them first: this program depends on none of ours.
+fn crds() -> Result<()> {
+    let status = Command::new("cargo")
+        .args([
+            "test",
+            "--quiet",
+            "--locked",
+            "--package",
+            "controllers-api",
+            "--test",
+            "definitions",
+            "the_chart_",
+        ])
+        .env("UPDATE_CRDS", "1")
+        .status()
+        .context("cannot run cargo")?;
+    match status.success() {
+        true => Ok(()),
+        false => bail!("the definitions could not be written"),
     }
 }
 
