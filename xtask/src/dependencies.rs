@@ -112,6 +112,11 @@ const ALLOWED: &[Allowed] = &[
         because: "the collector runs without Odiglet and without controllers",
     },
     Allowed {
+        package: "controllers-core",
+        may_know: May::Only(&["collector-config"]),
+        because: "the controllers write configurations, and never come to know who runs them",
+    },
+    Allowed {
         package: "odigos",
         may_know: May::Anything,
         because: "the one place where several systems are put together in one process",
@@ -149,8 +154,9 @@ const NEVER: &[Never] = &[
             "collector-pdata",
             "collector-ottl",
             "collector-spool",
+            "controllers-core",
         ],
-        reach: &["tokio"],
+        reach: &["tokio", "kube"],
         because: "decisions and readers are plain functions, usable from any thread",
     },
     Never {
