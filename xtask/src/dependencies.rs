@@ -117,6 +117,11 @@ const ALLOWED: &[Allowed] = &[
         because: "every system speaks with the others in these types, so they know none of them",
     },
     Allowed {
+        package: "controllers-core",
+        may_know: May::Only(&["collector-config"]),
+        because: "the controllers write configurations, and never come to know who runs them",
+    },
+    Allowed {
         package: "odigos",
         may_know: May::Anything,
         because: "the one place where several systems are put together in one process",
@@ -155,8 +160,9 @@ const NEVER: &[Never] = &[
             "collector-ottl",
             "collector-spool",
             "controllers-api",
+            "controllers-core",
         ],
-        reach: &["tokio"],
+        reach: &["tokio", "kube-client"],
         because: "decisions and readers are plain functions, usable from any thread",
     },
     Never {

@@ -1,0 +1,24 @@
+//! Makes the table of destinations out of the files in `destinations/`, so that a new one is a file and no line of code.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("destinations");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut paths = fs::read_dir(&folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let mut table = String::from("&[\n");
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        writeln!(table, "    ({name:?}, include_str!({path:?})),")?;
+    }
+    table.push(']');
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("destinations.rs"), table)?;
+    Ok(())
+}

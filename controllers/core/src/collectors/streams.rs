@@ -1,0 +1,111 @@
+//! Which workloads' telemetry goes to a destination.
+
+use collector_config::Node;
+use std::fmt::Write;
+
+/// Workloads whose telemetry goes the same way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DataStream {
+    /// Its name.
+    pub name: String,
+    /// What belongs to it.
+    pub workloads: Vec<Workload>,
+}
+
+/// A workload of a Source, or a whole namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// Its namespace.
+    pub namespace: String,
+    /// Kind, as in `Deployment`, and name; nothing for the namespace with all that is in it.
+    pub workload: Option<(String, Name)>,
+}
+
+/// A workload's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// This one.
+    Exact(String),
+    /// All that match the regular expression as a whole.
+    Matching(String),
+}
+
+/// `spec.sourceSelector` of a Destination. A source that is in one of the streams or namespaces is selected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// Names of data streams.
+    pub data_streams: Vec<String>,
+    /// Names of namespaces.
+    pub namespaces: Vec<String>,
+}
+
+/// The condition on resources that a selector means; nothing if it selects none.
+pub(super) fn condition(selector: &Selector, streams: &[DataStream]) -> Option<String> {
+    let mut alternatives: Vec<String> = selector
+        .namespaces
+        .iter()
+        .map(|name| equals("k8s.namespace.name", name))
+        .collect();
+    let streams = streams
+        .iter()
+        .filter(|stream| selector.data_streams.contains(&stream.name));
+    alternatives.extend(streams.flat_map(|stream| &stream.workloads).map(workload));
+    alternatives.sort();
+    alternatives.dedup();
+    (!alternatives.is_empty()).then(|| alternatives.join(" or "))
+}
+
+/// The settings of a `filter` that leaves only resources for which `condition` holds.
+pub(super) fn filter(condition: &str) -> Node {
+    let drop = || {
+        let condition = format!("not ({condition})").replace('$', "$$");
+        Node::map([("resource", Node::list([condition.into()]))])
+    };
+    Node::map([
+        ("error_mode", "ignore".into()),
+        ("traces", drop()),
+        ("metrics", drop()),
+        ("logs", drop()),
+    ])
+}
+
+fn workload(workload: &Workload) -> String {
+    let namespace = equals("k8s.namespace.name", &workload.namespace);
+    let Some((kind, name)) = &workload.workload else {
+        return namespace;
+    };
+    let key = format!("k8s.{}.name", kind.to_ascii_lowercase());
+    let name = match name {
+        Name::Exact(name) => equals(&key, name),
+        Name::Matching(pattern) => {
+            let (key, pattern) = (quoted(&key), quoted(&format!("^(?:{pattern})$")));
+            // An absent attribute is no text: the comparison keeps the match from failing.
+            format!("attributes[{key}] != nil and IsMatch(attributes[{key}], {pattern})")
+        }
+    };
+    format!("({namespace} and {name})")
+}
+
+fn equals(key: &str, value: &str) -> String {
+    format!("attributes[{}] == {}", quoted(key), quoted(value))
+}
+
+/// A literal of the transformation language.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // No name holds one; it must not end the literal.
+            c if c.is_control() => {
+                let _ = write!(out, " ");
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

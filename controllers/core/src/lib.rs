@@ -1,0 +1,11 @@
+//! What the controllers decide: from observed state to desired objects and configurations, as functions from values to
+//! values.
+//!
+//! [`destinations`] knows where telemetry can be sent and what exporter that needs. [`collectors`] writes the configurations
+//! of the gateway and of the node collector. Nothing here does I/O, nothing knows Kubernetes' client or tokio, and no value
+//! of a secret ever comes here: configurations name the variable in which the collector finds it.
+
+#![forbid(unsafe_code)]
+
+pub mod collectors;
+pub mod destinations;
