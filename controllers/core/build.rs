@@ -1,5 +1,7 @@
 //! Makes the table of destinations out of the files in `destinations/`, so that a new one is a file and no line of code.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
