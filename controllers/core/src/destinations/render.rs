@@ -151,10 +151,11 @@ pub(super) fn render_as(definition: &Definition, destination: &Destination) -> R
             .collect()
     };
     let exporters = make(exporters);
-    let wrong: Vec<FieldError> = exporters
+    let mut wrong: Vec<FieldError> = exporters
         .iter()
         .flat_map(|made| header_errors(&made.settings))
         .collect();
+    wrong.extend(unserved(&signals, &exporters));
     if !wrong.is_empty() {
         return Err(RenderError::Fields(wrong));
     }
@@ -242,6 +243,17 @@ fn component(piece: &Piece, name: &str, filled: &Filled, signals: &[Signal]) -> 
         settings,
         signals,
     })
+}
+
+/// Signals that are asked for and have no exporter, for want of a field that others do without.
+fn unserved(signals: &[Signal], exporters: &[Exporter]) -> Vec<FieldError> {
+    let is_served = |signal: &Signal| exporters.iter().any(|exporter| exporter.signals.contains(signal));
+    let unserved = signals.iter().filter(|signal| !is_served(signal));
+    let error = |signal: &Signal| FieldError {
+        field: "signals".to_owned(),
+        message: format!("what {signal} need is not filled in: fill it in, or take {signal} out"),
+    };
+    unserved.map(error).collect()
 }
 
 /// One bad header would make the collector refuse the configuration of all destinations.

@@ -120,6 +120,15 @@ fn signals_that_a_destination_does_not_take_are_refused_with_those_that_it_takes
         error,
         "Jaeger takes no logs: take it out of signals, which may be traces"
     );
+    let logzio = destination(
+        "logzio",
+        &[("LOGZIO_REGION", "listener.logz.io")],
+        &["LOGZIO_LOGS_TOKEN"],
+    );
+    assert_eq!(
+        render(&logzio).unwrap_err().to_string(),
+        "signals: what traces need is not filled in: fill it in, or take traces out"
+    );
     wrong.signals = vec![];
     assert_eq!(
         render(&wrong).unwrap_err().to_string(),
