@@ -112,6 +112,15 @@ fn a_secret_that_is_missing_or_in_the_open_is_refused() {
 }
 
 #[test]
+fn a_user_with_a_colon_is_refused() {
+    let data = [("LOKI_URL", "loki"), ("LOKI_USERNAME", "a:b")];
+    let mut loki = destination("loki", &data, &["LOKI_PASSWORD"]);
+    loki.signals = vec![Signal::Logs];
+    let error = render(&loki).unwrap_err().to_string();
+    assert_eq!(error, "user name: must be without a colon");
+}
+
+#[test]
 fn signals_that_a_destination_does_not_take_are_refused_with_those_that_it_takes() {
     let mut wrong = destination("jaeger", &[("JAEGER_URL", "j")], &[]);
     wrong.signals = vec![Signal::Logs];
