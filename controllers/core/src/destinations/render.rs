@@ -151,18 +151,18 @@ pub(super) fn render_as(definition: &Definition, destination: &Destination) -> R
             .collect()
     };
     let exporters = make(exporters);
-    let wrong: Vec<FieldError> = exporters
+    let mut wrong: Vec<FieldError> = exporters
         .iter()
         .flat_map(|made| header_errors(&made.settings))
         .collect();
+    wrong.extend(unserved(&signals, &exporters));
+    let extensions = make(extensions);
+    wrong.extend(extensions.iter().filter_map(|made| user_error(&made.settings)));
     if !wrong.is_empty() {
         return Err(RenderError::Fields(wrong));
     }
     Ok(Rendered {
-        extensions: make(extensions)
-            .into_iter()
-            .map(|made| (made.id, made.settings))
-            .collect(),
+        extensions: extensions.into_iter().map(|made| (made.id, made.settings)).collect(),
         processors: make(processors),
         exporters,
         secrets,
@@ -241,6 +241,36 @@ fn component(piece: &Piece, name: &str, filled: &Filled, signals: &[Signal]) -> 
         id: format!("{kind}/{name}{suffix}"),
         settings,
         signals,
+    })
+}
+
+/// Signals that are asked for and have no exporter, for want of a field that others do without.
+fn unserved(signals: &[Signal], exporters: &[Exporter]) -> Vec<FieldError> {
+    let is_served = |signal: &Signal| exporters.iter().any(|exporter| exporter.signals.contains(signal));
+    let unserved = signals.iter().filter(|signal| !is_served(signal));
+    let error = |signal: &Signal| FieldError {
+        field: "signals".to_owned(),
+        message: format!("what {signal} need is not filled in: fill it in, or take {signal} out"),
+    };
+    unserved.map(error).collect()
+}
+
+/// A user's name with a colon, which basic authentication cannot say (RFC 7617).
+fn user_error(settings: &Node) -> Option<FieldError> {
+    let child = |node: &Node, key: &str| match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| entry.node.clone()),
+        _ => None,
+    };
+    let user = child(&child(settings, "client_auth")?, "username")?;
+    let is_wrong = user
+        .text()
+        .is_some_and(|user| user.contains(':') && !user.starts_with("${env:"));
+    is_wrong.then(|| FieldError {
+        field: "user name".to_owned(),
+        message: "must be without a colon".to_owned(),
     })
 }
 

@@ -1,5 +1,8 @@
 //! What is rendered, compared with snapshots and judged by the collector's own validation.
 
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
 mod collectors;
 mod destinations;
 mod refusals;

@@ -112,6 +112,15 @@ fn a_secret_that_is_missing_or_in_the_open_is_refused() {
 }
 
 #[test]
+fn a_user_with_a_colon_is_refused() {
+    let data = [("LOKI_URL", "loki"), ("LOKI_USERNAME", "a:b")];
+    let mut loki = destination("loki", &data, &["LOKI_PASSWORD"]);
+    loki.signals = vec![Signal::Logs];
+    let error = render(&loki).unwrap_err().to_string();
+    assert_eq!(error, "user name: must be without a colon");
+}
+
+#[test]
 fn signals_that_a_destination_does_not_take_are_refused_with_those_that_it_takes() {
     let mut wrong = destination("jaeger", &[("JAEGER_URL", "j")], &[]);
     wrong.signals = vec![Signal::Logs];
@@ -119,6 +128,15 @@ fn signals_that_a_destination_does_not_take_are_refused_with_those_that_it_takes
     assert_eq!(
         error,
         "Jaeger takes no logs: take it out of signals, which may be traces"
+    );
+    let logzio = destination(
+        "logzio",
+        &[("LOGZIO_REGION", "listener.logz.io")],
+        &["LOGZIO_LOGS_TOKEN"],
+    );
+    assert_eq!(
+        render(&logzio).unwrap_err().to_string(),
+        "signals: what traces need is not filled in: fill it in, or take traces out"
     );
     wrong.signals = vec![];
     assert_eq!(

@@ -3,15 +3,16 @@
 use crate::support::{Extent, alone, sample};
 use collector_config::Node;
 use controllers_core::collectors::{Gateway, Outlet, gateway};
-use controllers_core::destinations::{self, render};
+use controllers_core::destinations::{self, SecretVariable, render};
 use std::path::PathBuf;
 use std::process::Command;
 
-fn check(otelcol: &PathBuf, name: &str, configuration: &Node) {
+fn check(otelcol: &PathBuf, name: &str, configuration: &Node, secrets: &[SecretVariable]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     std::fs::write(&path, configuration.to_yaml()).unwrap();
     let output = Command::new(otelcol)
+        .envs(secrets.iter().map(|secret| (&secret.variable, "s3cret")))
         .arg("validate")
         .arg("--config")
         .arg(&path)
@@ -34,7 +35,7 @@ fn upstream_accepts_what_is_rendered_of_components_that_it_was_built_with() {
         if !rendered.extensions.is_empty() || definition.kind == "sumologic" {
             continue;
         }
-        check(&otelcol, &definition.kind, &alone(&rendered));
+        check(&otelcol, &definition.kind, &alone(&rendered), &rendered.secrets);
         checked += 1;
     }
     assert!(checked > 30, "{checked}");
@@ -48,5 +49,5 @@ fn upstream_accepts_what_is_rendered_of_components_that_it_was_built_with() {
         memory_mib: 600,
         ..Gateway::default()
     };
-    check(&otelcol, "gateway", &gateway(&input).root);
+    check(&otelcol, "gateway", &gateway(&input).root, &[]);
 }
