@@ -1,7 +1,9 @@
 //! Go's net/http, traced inside stripped programs of several Go releases.
 
-use crate::support::servers::build_go;
+use crate::support::servers::{build_go, build_go_with};
 use crate::support::{Program, Span, Traced, account, binary, check_account, free_port, in_file, until};
+use runtime_inspect::facts::elf::ElfFile;
+use runtime_inspect::facts::elf::contents::ElfContents;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -25,6 +27,11 @@ fn start_with(release: &str, options: &[&str], environment: &[&str]) -> Traced {
 fn start_at(release: &str, options: &[&str], environment: &[&str], others: &[&str]) -> Traced {
     let folder = TempDir::new().unwrap();
     build_go("nethttp", release, "-s -w", &folder.path().join("nethttp"));
+    start_built(folder, release, options, environment, others)
+}
+
+/// The same with a program that was built into the folder.
+fn start_built(folder: TempDir, release: &str, options: &[&str], environment: &[&str], others: &[&str]) -> Traced {
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
     // Releases before 1.22 take a pattern for a path; later ones are told so by the module's old version.
@@ -79,8 +86,8 @@ fn only<'a>(spans: &'a [Span], path: &str) -> &'a Span {
     found[0]
 }
 
-fn check_release(release: &str) {
-    let traced = start(release, &[]);
+/// Every kind of request, and what its span says.
+fn check_requests(traced: Traced, release: &str) {
     traced.curl(&[], "/hello/42?x=1");
     traced.curl(&["--data", "abc"], "/echo");
     traced.curl(&[], "/missing");
@@ -171,13 +178,62 @@ fn check_call(spans: &[Span], path: &str, index: usize) {
 fn stripped_programs_of_several_releases_give_one_span_for_each_request() {
     for release in RELEASES {
         eprintln!("{release}");
-        check_release(release);
+        check_requests(start(release, &[]), release);
+    }
+}
+
+/// The program in a folder, built so. It is what it should be: loaded anywhere, and with C in it.
+fn built(options: &[&str], cgo: bool) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("nethttp");
+    let environment = [("CGO_ENABLED", if cgo { "1" } else { "0" })];
+    build_go_with("nethttp", "local", options, &environment, &program);
+    let elf = ElfFile::open(&program).unwrap();
+    let has_libc = ElfContents::read(&elf).needed.iter().any(|name| name == "libc.so.6");
+    assert_eq!(has_libc, cgo, "{options:?}");
+    assert_eq!(elf.position_independent(), options.contains(&PIE), "{options:?}");
+    assert!(elf.section(".symtab").is_none(), "{options:?}: not stripped");
+    folder
+}
+
+const PIE: &str = "-buildmode=pie";
+const STRIPPED: &str = "-ldflags=-s -w";
+/// Linked by the C compiler's linker, and by Go's own otherwise.
+const EXTERNALLY: &str = "-ldflags=-s -w -linkmode=external";
+
+#[test]
+fn programs_that_are_position_independent_or_hold_c_give_one_span_for_each_request() {
+    for (options, cgo) in [
+        (&[PIE, STRIPPED][..], false),
+        (&[STRIPPED], true),
+        (&[EXTERNALLY], true),
+        (&[PIE, STRIPPED], true),
+        (&[PIE, EXTERNALLY], true),
+    ] {
+        eprintln!("{options:?}, cgo: {cgo}");
+        let traced = start_built(built(options, cgo), "local", &[], &[], &[]);
+        check_requests(traced, "local");
+    }
+}
+
+#[test]
+fn servers_with_tls_that_are_position_independent_or_hold_c_are_traced_from_within() {
+    for (options, cgo) in [
+        (&[PIE, STRIPPED][..], false),
+        (&[EXTERNALLY], true),
+        (&[PIE, EXTERNALLY], true),
+    ] {
+        eprintln!("{options:?}, cgo: {cgo}");
+        check_tls(start_built(built(options, cgo), "local", &[], &["TLS=1"], &[]));
     }
 }
 
 #[test]
 fn a_server_with_tls_is_traced_from_within() {
-    let traced = start_with("local", &[], &["TLS=1"]);
+    check_tls(start_with("local", &[], &["TLS=1"]));
+}
+
+fn check_tls(traced: Traced) {
     traced.curl(&["--insecure"], "/hello/42?x=1");
     traced.curl(&["--insecure", "--data", "abc"], "/echo");
     until("two spans", || {

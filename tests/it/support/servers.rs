@@ -17,11 +17,19 @@ pub fn in_namespace(prepare: &str) -> Command {
 
 /// Builds the Go server below `apps/go`, by this release of Go.
 pub fn build_go(app: &str, release: &str, flags: &str, program: &Path) {
+    build_go_with(app, release, &["-ldflags", flags], &[], program);
+}
+
+/// The same with any options of `go build`, and with variables in its environment.
+pub fn build_go_with(app: &str, release: &str, options: &[&str], environment: &[(&str, &str)], program: &Path) {
     let output = Command::new("go")
-        .args(["build", "-ldflags", flags, "-o"])
+        .arg("build")
+        .args(options)
+        .arg("-o")
         .arg(program)
         .arg("main.go")
         .env("GOTOOLCHAIN", release)
+        .envs(environment.iter().copied())
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("apps/go").join(app))
         .output()
         .unwrap();

@@ -46,21 +46,7 @@ impl Probed {
             ("LAYERS", layers),
         ];
         let program = Program::start(&GO_HTTP, &["127.0.0.1:0"], &environment)?;
-        traced.probes().remove_target(std::process::id())?;
-        let binary = GoBinary::open(ElfFile::open(GO_HTTP.path())?)?;
-        let plan = plan_go_http(&binary)?;
-        ensure!(plan.disabled.is_empty(), "not all can be traced: {:?}", plan.disabled);
-        let identity = binary.elf().identity();
-        let file = FileId {
-            device: identity.device,
-            inode: identity.inode,
-        };
-        let slot = traced.probes().attach_go(binary.elf().descriptor(), file, &plan)?;
-        if side != Side::Outside {
-            traced
-                .probes()
-                .attach_go_server(slot, binary.elf().descriptor(), &plan)?;
-        }
+        let slot = probe_sample(traced, side != Side::Outside)?;
         let go = Target::GO_SERVER | Target::GO_CLIENT;
         let flags = match side {
             Side::Inside => go,
@@ -84,6 +70,27 @@ impl Probed {
     fn get(&self, path: &str) -> Result<(String, SocketAddr)> {
         self.ask(&format!("GET {path} HTTP/1.1"), "\r\n")
     }
+}
+
+/// From here on no longer this process is traced, but those of the sample that are named then. Returns the loader's number
+/// of the binary. Whether its server is probed too is for the caller to say.
+pub(super) fn probe_sample(traced: &mut Traced, with_server: bool) -> Result<u32> {
+    traced.probes().remove_target(std::process::id())?;
+    let binary = GoBinary::open(ElfFile::open(GO_HTTP.path())?)?;
+    let plan = plan_go_http(&binary)?;
+    ensure!(plan.disabled.is_empty(), "not all can be traced: {:?}", plan.disabled);
+    let identity = binary.elf().identity();
+    let file = FileId {
+        device: identity.device,
+        inode: identity.inode,
+    };
+    let slot = traced.probes().attach_go(binary.elf().descriptor(), file, &plan)?;
+    if with_server {
+        traced
+            .probes()
+            .attach_go_server(slot, binary.elf().descriptor(), &plan)?;
+    }
+    Ok(slot)
 }
 
 /// What a server span must say beside what all of them say.

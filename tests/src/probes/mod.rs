@@ -8,6 +8,7 @@ mod framing;
 mod go_http;
 mod io_uring;
 mod parents;
+mod preemption;
 mod program;
 mod session;
 mod traced;
@@ -85,6 +86,10 @@ pub static GO_HTTP: &[Case] = &[
     Case {
         name: "a request made while serving is a child across goroutines",
         run: go_http::clients,
+    },
+    Case {
+        name: "requests of programs that preempt each other do not mix",
+        run: preemption::one_processor,
     },
     Case {
         name: "a program whose probes are taken out goes on unseen",

@@ -1,18 +1,25 @@
 // A server and client of net/http for the tests: each path is one way in which programs use it. It listens where its
 // argument says, on a TCP address or the path of a Unix socket, with TLS if the variable of that name is set, and prints "ready".
 // If there is a second address, it listens there too, without TLS. Connections without TLS are wrapped as LAYERS says.
+// "storm FIRST PAUSE" serves nothing, and only makes requests.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 type job struct {
@@ -190,7 +197,57 @@ func listen(address string) net.Listener {
 	return listener
 }
 
+// Requests that fail before anything is sent, as many as there is time for, while the one who connects keeps the connection
+// open; then it is told how many there were. Each names its number, counted from first, in all of its parts. With a pause,
+// in microseconds at most, between two.
+func storm(listener net.Listener, first, pause int) {
+	conn, err := listener.Accept()
+	if err != nil {
+		return
+	}
+	var next atomic.Int64
+	var stop atomic.Bool
+	var workers sync.WaitGroup
+	refused := errors.New("nobody is asked")
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refused }}
+	work := func() {
+		defer workers.Done()
+		header := make(http.Header)
+		for i := 0; i < 40; i++ {
+			header.Set(fmt.Sprintf("X-Fill-%02d", i), "x")
+		}
+		for !stop.Load() {
+			number := first + int(next.Add(1)) - 1
+			host := fmt.Sprintf("host-%d.example", number)
+			header.Set("User-Agent", fmt.Sprintf("agent-%d", number))
+			header.Set("Traceparent", fmt.Sprintf("00-%032x-%016x-01", number, number))
+			url := &url.URL{Scheme: "http", Host: host, Path: fmt.Sprintf("/hello/%d", number)}
+			transport.RoundTrip(&http.Request{Method: "GET", URL: url, Host: host, Header: header})
+			if pause > 0 {
+				time.Sleep(time.Duration(1+number*7919%pause) * time.Microsecond)
+			}
+		}
+	}
+	for i := 0; i < runtime.GOMAXPROCS(0); i++ {
+		workers.Add(1)
+		go work()
+	}
+	io.Copy(io.Discard, conn)
+	stop.Store(true)
+	workers.Wait()
+	fmt.Fprintln(conn, next.Load())
+	conn.Close()
+}
+
 func main() {
+	if os.Args[1] == "storm" {
+		listener := listen("127.0.0.1:0")
+		fmt.Println("ready", listener.Addr())
+		first, _ := strconv.Atoi(os.Args[2])
+		pause, _ := strconv.Atoi(os.Args[3])
+		storm(listener, first, pause)
+		select {}
+	}
 	handler := routes(startPool())
 	listener := listen(os.Args[1])
 	if len(os.Args) > 2 {

@@ -1,0 +1,158 @@
+//! Programs that preempt each other on one processor, in the middle of a probe too: whatever the probes keep in memory of that
+//! processor must not be taken for the other's. It needs a kernel that is preemptible itself, which the virtual machines'
+//! are told to be; elsewhere it shows no more than that many threads do not mix.
+
+use super::go_http::probe_sample;
+use super::program::Program;
+use super::{GoSpan, Traced};
+use crate::samples::GO_HTTP;
+use anyhow::{Context, Result, ensure};
+use probe_loader::Target;
+use probe_wire::layout::Counter;
+use rustix::process::{getpriority_process, setpriority_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::collections::HashSet;
+use std::io::Read;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+/// How long the programs make requests.
+const TIME: Duration = Duration::from_secs(2);
+/// How long they may take to start and to end; the patient ones come last.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The numbers of a program's requests begin at a multiple of this, so that they tell which program made them.
+const SHARE: usize = 100_000_000;
+/// The programs' priorities, and their pauses in microseconds. Two take turns as the kernel's clock says; the third
+/// preempts them whenever a pause ends.
+const PROGRAMS: [(i32, usize); 3] = [(10, 0), (10, 0), (-20, 200)];
+
+/// A program that makes requests.
+struct Storm {
+    program: Program,
+    /// Open as long as it is to go on.
+    connection: TcpStream,
+}
+
+pub(super) fn one_processor(traced: &mut Traced) -> Result<()> {
+    let slot = probe_sample(traced, false)?;
+    let programs = with_one_processor(|| {
+        let numbered = PROGRAMS.iter().enumerate();
+        numbered
+            .map(|(index, &(nice, pause))| start(index, nice, pause))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    for program in &programs {
+        traced.trace_go(program.pid(), Target::GO_SERVER | Target::GO_CLIENT, slot)?;
+    }
+    let pids: Vec<u32> = programs.iter().map(Program::pid).collect();
+    let mut storms = programs.into_iter().map(Storm::begin).collect::<Result<Vec<_>>>()?;
+    let begin = Instant::now();
+    while begin.elapsed() < TIME {
+        // Whoever keeps a processor of an emulated machine busy takes it from the others.
+        std::thread::park_timeout(Duration::from_millis(2));
+        ensure!(traced.read_now()?.is_empty(), "spans of the kernel side");
+    }
+    let preemptions = storms.iter().map(Storm::preemptions).sum::<Result<u64>>()?;
+    let made = storms.iter_mut().map(Storm::end).collect::<Result<Vec<_>>>()?;
+    ensure!(
+        made.iter().all(|&requests| requests > 0) && preemptions > 50,
+        "the programs have hardly preempted each other: {preemptions} times in {made:?} requests"
+    );
+    let emitted = check_account(traced, made.iter().sum())?;
+    check_contents(&traced.take_go(emitted)?, &pids, &made)?;
+    traced.probes().detach_go(slot);
+    Ok(())
+}
+
+/// What is started meanwhile may run only on the first of the processors that this thread has.
+fn with_one_processor<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let allowed = sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|&number| allowed.is_set(number));
+    let mut one = CpuSet::new();
+    one.set(first.context("no processor to run on")?);
+    sched_setaffinity(None, &one)?;
+    let done = work();
+    sched_setaffinity(None, &allowed)?;
+    done
+}
+
+/// The program inherits its priority from this thread, which gets its own back.
+fn start(index: usize, nice: i32, pause: usize) -> Result<Program> {
+    let normal = getpriority_process(None)?;
+    setpriority_process(None, nice).context("cannot change the priority")?;
+    let (first, pause) = ((index * SHARE).to_string(), pause.to_string());
+    // Go itself would have one thread for one processor.
+    let program = Program::start(&GO_HTTP, &["storm", &first, &pause], &[("GOMAXPROCS", "4")]);
+    setpriority_process(None, normal)?;
+    program
+}
+
+impl Storm {
+    fn begin(program: Program) -> Result<Self> {
+        let connection = TcpStream::connect(program.address)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        Ok(Storm { program, connection })
+    }
+
+    /// Ends it; returns how many requests it has made.
+    fn end(&mut self) -> Result<usize> {
+        self.connection.shutdown(Shutdown::Write)?;
+        let mut count = String::new();
+        self.connection.read_to_string(&mut count).context("it does not end")?;
+        Ok(count.trim_end().parse()?)
+    }
+
+    /// How often its threads had to give their processor away.
+    fn preemptions(&self) -> Result<u64> {
+        let mut sum = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.program.pid()))? {
+            let status = std::fs::read_to_string(thread?.path().join("status"))?;
+            let mut lines = status.lines();
+            let count = lines.find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+            sum += count.context("no count of switches")?.trim().parse::<u64>()?;
+        }
+        Ok(sum)
+    }
+}
+
+/// Every request has a record, or is counted as lost: where the kernel cannot keep the processor for a probe, and where the
+/// ring is not read as fast as it is written. Returns the number of records.
+fn check_account(traced: &Traced, requests: usize) -> Result<usize> {
+    let counted = traced.counted();
+    let [seen, emitted, yielded, ring_full] =
+        [Counter::Seen, Counter::Emitted, Counter::StateFull, Counter::RingFull].map(|counter| counted.get(counter));
+    ensure!(
+        seen == requests as u64 && seen == emitted + yielded + ring_full && emitted > 0,
+        "{requests} requests: {counted:?}"
+    );
+    if yielded > 0 {
+        let symbols = std::fs::read_to_string("/proc/kallsyms")?;
+        ensure!(
+            !symbols.lines().any(|line| line.ends_with(" bpf_preempt_disable")) && yielded < seen / 10,
+            "lost although no other program can come in between, or too often: {counted:?}"
+        );
+    }
+    Ok(emitted as usize)
+}
+
+/// Each part of a record was read from another place of the program's memory, and names the request that it is of.
+fn check_contents(spans: &[GoSpan], pids: &[u32], made: &[usize]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for span in spans {
+        let number = span
+            .target
+            .strip_prefix("/hello/")
+            .and_then(|number| number.parse::<usize>().ok());
+        let number = number.with_context(|| format!("no request of these: {span:#?}"))?;
+        let agrees = span.user_agent == format!("agent-{number}")
+            && span.host == format!("host-{number}.example")
+            && span.traceparent == format!("00-{number:032x}-{number:016x}-01")
+            && (span.method.as_str(), span.scheme.as_str()) == ("GET", "http");
+        ensure!(agrees, "parts of several requests: {span:#?}");
+        let (program, index) = (number / SHARE, number % SHARE);
+        let owner = pids.get(program).filter(|_| index < made[program]);
+        ensure!(owner == Some(&span.span.pid), "of another process: {span:#?}, {pids:?}");
+        ensure!(seen.insert(number), "a second record of one request: {span:#?}");
+    }
+    Ok(())
+}
