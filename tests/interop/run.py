@@ -31,10 +31,10 @@ CASES = {
     "nothing": (SIGNALS, 46), "batch": (SIGNALS, 46), "resource": (SIGNALS, 46), "attributes": (SIGNALS, 46),
     "attributes_hash": (SIGNALS, 46), "attributes_extract_convert": (SIGNALS, 46),
     "attributes_include": (("traces", "logs"), 36), "filter": (SIGNALS, 25), "transform": (SIGNALS, 46),
-    "conversions": (("odd",), 58),
+    "editors": (SIGNALS, 46), "filter_outer": (SIGNALS, 28), "conversions": (("odd",), 58),
     "probabilistic_sampler": (("traces", "logs"), 6), "probabilistic_sampler_proportional": (("traces",), 16),
     "probabilistic_sampler_equalizing": (("traces",), 16),
-    "tail_sampling": (("traces",), 9),
+    "tail_sampling": (("traces",), 9), "tail_sampling_policies": (("traces",), 21),
 }
 
 
@@ -78,7 +78,7 @@ def conversions(peer, ours):
 
 
 # What is taken out of the two outputs, after it was asserted that it is there.
-DEVIATIONS = {"tail_sampling": tail_sampling, "conversions": conversions}
+DEVIATIONS = {"tail_sampling": tail_sampling, "tail_sampling_policies": tail_sampling, "conversions": conversions}
 
 
 def same_output(case):
