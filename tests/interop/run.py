@@ -7,8 +7,8 @@
 - The SDKs export to ours; every item arrives once.
 
 COLLECTOR, PEER and SDKS (a folder that scripts/e2e.sh fills) say where the programs are."""
-import collections, json, os, subprocess, sys, time
-from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, golden, text, until
+import collections, json, os, pathlib, subprocess, sys, tempfile, time
+from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, golden, items, numbers, text, until
 
 OURS, PEER, SDKS = (os.environ[name] for name in ("COLLECTOR", "PEER", "SDKS"))
 BASE = HERE / "base.yaml"
@@ -184,6 +184,29 @@ def compare_lines(peer, ours):
     assert len(peer) == len(ours), f"{len(peer)} and {len(ours)} lines"
 
 
+def file(exporter):
+    """Both write the same items to a file, as lines of JSON."""
+    sides = []
+    for program in (PEER, OURS):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "items.jsonl"
+            pipelines = ", ".join(f"{signal}: {{receivers: [otlp], exporters: [file]}}" for signal in SIGNALS)
+            settings = f"{{path: '{path}'{exporter}}}"
+            source = f"yaml:{{exporters: {{file: {settings}}}, service: {{pipelines: {{{pipelines}}}}}}}"
+            with Collector(program, BASE, source) as collector:
+                collector.send_golden(*GOLDEN)
+                collector.stop()
+            sides.append(collections.Counter(item for line in path.read_bytes().splitlines() for item in line_items(line)))
+    compare(golden(*GOLDEN), sides[0], ("golden", "upstream"))
+    compare(*sides, ("upstream", "ours"))
+
+
+def line_items(line):
+    request = numbers(line)
+    kind = next(kind for kind, lists in LISTS.items() if lists[0] in request)
+    return items(kind, request)
+
+
 SDK = {
     "python": ([f"{SDKS}/python/bin/python", f"{HERE}/python/emit.py"], ("grpc", "proto")),
     "node": (["node", f"{SDKS}/node/emit.js"], ("grpc", "proto", "json")),
@@ -216,6 +239,8 @@ def tests():
         yield f"same output: {case}", lambda case=case: same_output(case)
     for verbosity in ("basic", "normal", "detailed"):
         yield f"same output: debug {verbosity}", lambda verbosity=verbosity: debug(verbosity)
+    yield "same output: file", lambda: file("")
+    yield "same output: file, rotating", lambda: file(", rotation: {max_megabytes: 10}")
     for name in TRANSPORTS:
         yield f"upstream to ours: {name}", lambda name=name: relay(PEER, OURS, name, certificates)
         yield f"ours to upstream: {name}", lambda name=name: relay(OURS, PEER, name, certificates)
