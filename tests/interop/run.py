@@ -7,8 +7,8 @@
 - The SDKs export to ours; every item arrives once.
 
 COLLECTOR, PEER and SDKS (a folder that scripts/e2e.sh fills) say where the programs are."""
-import collections, json, os, pathlib, subprocess, sys, tempfile, time
-from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, golden, items, numbers, text, until
+import collections, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
+from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, free_port, golden, items, numbers, text, until
 
 OURS, PEER, SDKS = (os.environ[name] for name in ("COLLECTOR", "PEER", "SDKS"))
 BASE = HERE / "base.yaml"
@@ -201,6 +201,35 @@ def file(exporter):
     compare(*sides, ("upstream", "ours"))
 
 
+def prometheus(converted):
+    """Both show the same series to Prometheus, but for what the documents name."""
+    sides = []
+    for program in (PEER, OURS):
+        port = free_port()
+        settings = f"endpoint: '127.0.0.1:{port}', resource_to_telemetry_conversion: {{enabled: {converted}}}"
+        pipelines = "metrics: {receivers: [otlp], exporters: [prometheus]}"
+        source = f"yaml:{{exporters: {{prometheus: {{{settings}}}}}, service: {{pipelines: {{{pipelines}}}}}}}"
+        with Collector(program, BASE, source) as collector:
+            collector.send_golden("metrics")
+            until("the last metric is on the page", lambda: "summary_count{" in page(port))
+            sides.append(series(page(port)))
+    peer, ours = sides
+    assert all(peer[name] == ours[name] for name in peer.keys() & ours.keys()), f"values differ: {peer} {ours}"
+    own = lambda one, other: sorted({name.partition("{")[0] for name in one.keys() - other.keys()})
+    upstreams = ["exponential_bucket", "exponential_count", "exponential_sum", "histogram_seconds_sum"]
+    assert own(peer, ours) == upstreams, f"only upstream: {own(peer, ours)}"
+    assert own(ours, peer) == ["delta", "target_info"], f"only ours: {own(ours, peer)}"
+
+
+def page(port):
+    return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE).read().decode()
+
+
+def series(text):
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
 def line_items(line):
     request = numbers(line)
     kind = next(kind for kind, lists in LISTS.items() if lists[0] in request)
@@ -241,6 +270,8 @@ def tests():
         yield f"same output: debug {verbosity}", lambda verbosity=verbosity: debug(verbosity)
     yield "same output: file", lambda: file("")
     yield "same output: file, rotating", lambda: file(", rotation: {max_megabytes: 10}")
+    yield "same output: prometheus", lambda: prometheus("false")
+    yield "same output: prometheus, resource labels", lambda: prometheus("true")
     for name in TRANSPORTS:
         yield f"upstream to ours: {name}", lambda name=name: relay(PEER, OURS, name, certificates)
         yield f"ours to upstream: {name}", lambda name=name: relay(OURS, PEER, name, certificates)
