@@ -7,8 +7,8 @@
 - The SDKs export to ours; every item arrives once.
 
 COLLECTOR, PEER and SDKS (a folder that scripts/e2e.sh fills) say where the programs are."""
-import collections, json, os, subprocess, sys, time
-from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, golden, text, until
+import collections, json, os, pathlib, subprocess, sys, tempfile, time, urllib.request
+from harness import GOLDEN, HERE, LISTS, PATIENCE, Certificates, Collector, Sink, compare, free_port, golden, items, numbers, text, until
 
 OURS, PEER, SDKS = (os.environ[name] for name in ("COLLECTOR", "PEER", "SDKS"))
 BASE = HERE / "base.yaml"
@@ -31,10 +31,10 @@ CASES = {
     "nothing": (SIGNALS, 46), "batch": (SIGNALS, 46), "resource": (SIGNALS, 46), "attributes": (SIGNALS, 46),
     "attributes_hash": (SIGNALS, 46), "attributes_extract_convert": (SIGNALS, 46),
     "attributes_include": (("traces", "logs"), 36), "filter": (SIGNALS, 25), "transform": (SIGNALS, 46),
-    "conversions": (("odd",), 58),
+    "editors": (SIGNALS, 46), "filter_outer": (SIGNALS, 28), "conversions": (("odd",), 58),
     "probabilistic_sampler": (("traces", "logs"), 6), "probabilistic_sampler_proportional": (("traces",), 16),
     "probabilistic_sampler_equalizing": (("traces",), 16),
-    "tail_sampling": (("traces",), 9),
+    "tail_sampling": (("traces",), 9), "tail_sampling_policies": (("traces",), 21),
 }
 
 
@@ -78,7 +78,7 @@ def conversions(peer, ours):
 
 
 # What is taken out of the two outputs, after it was asserted that it is there.
-DEVIATIONS = {"tail_sampling": tail_sampling, "conversions": conversions}
+DEVIATIONS = {"tail_sampling": tail_sampling, "tail_sampling_policies": tail_sampling, "conversions": conversions}
 
 
 def same_output(case):
@@ -184,6 +184,58 @@ def compare_lines(peer, ours):
     assert len(peer) == len(ours), f"{len(peer)} and {len(ours)} lines"
 
 
+def file(exporter):
+    """Both write the same items to a file, as lines of JSON."""
+    sides = []
+    for program in (PEER, OURS):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "items.jsonl"
+            pipelines = ", ".join(f"{signal}: {{receivers: [otlp], exporters: [file]}}" for signal in SIGNALS)
+            settings = f"{{path: '{path}'{exporter}}}"
+            source = f"yaml:{{exporters: {{file: {settings}}}, service: {{pipelines: {{{pipelines}}}}}}}"
+            with Collector(program, BASE, source) as collector:
+                collector.send_golden(*GOLDEN)
+                collector.stop()
+            sides.append(collections.Counter(item for line in path.read_bytes().splitlines() for item in line_items(line)))
+    compare(golden(*GOLDEN), sides[0], ("golden", "upstream"))
+    compare(*sides, ("upstream", "ours"))
+
+
+def prometheus(converted):
+    """Both show the same series to Prometheus, but for what the documents name."""
+    sides = []
+    for program in (PEER, OURS):
+        port = free_port()
+        settings = f"endpoint: '127.0.0.1:{port}', resource_to_telemetry_conversion: {{enabled: {converted}}}"
+        pipelines = "metrics: {receivers: [otlp], exporters: [prometheus]}"
+        source = f"yaml:{{exporters: {{prometheus: {{{settings}}}}}, service: {{pipelines: {{{pipelines}}}}}}}"
+        with Collector(program, BASE, source) as collector:
+            collector.send_golden("metrics")
+            until("the last metric is on the page", lambda: "summary_count{" in page(port))
+            sides.append(series(page(port)))
+    peer, ours = sides
+    assert all(peer[name] == ours[name] for name in peer.keys() & ours.keys()), f"values differ: {peer} {ours}"
+    own = lambda one, other: sorted({name.partition("{")[0] for name in one.keys() - other.keys()})
+    upstreams = ["exponential_bucket", "exponential_count", "exponential_sum", "histogram_seconds_sum"]
+    assert own(peer, ours) == upstreams, f"only upstream: {own(peer, ours)}"
+    assert own(ours, peer) == ["delta", "target_info"], f"only ours: {own(ours, peer)}"
+
+
+def page(port):
+    return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE).read().decode()
+
+
+def series(text):
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def line_items(line):
+    request = numbers(line)
+    kind = next(kind for kind, lists in LISTS.items() if lists[0] in request)
+    return items(kind, request)
+
+
 SDK = {
     "python": ([f"{SDKS}/python/bin/python", f"{HERE}/python/emit.py"], ("grpc", "proto")),
     "node": (["node", f"{SDKS}/node/emit.js"], ("grpc", "proto", "json")),
@@ -216,6 +268,10 @@ def tests():
         yield f"same output: {case}", lambda case=case: same_output(case)
     for verbosity in ("basic", "normal", "detailed"):
         yield f"same output: debug {verbosity}", lambda verbosity=verbosity: debug(verbosity)
+    yield "same output: file", lambda: file("")
+    yield "same output: file, rotating", lambda: file(", rotation: {max_megabytes: 10}")
+    yield "same output: prometheus", lambda: prometheus("false")
+    yield "same output: prometheus, resource labels", lambda: prometheus("true")
     for name in TRANSPORTS:
         yield f"upstream to ours: {name}", lambda name=name: relay(PEER, OURS, name, certificates)
         yield f"ours to upstream: {name}", lambda name=name: relay(OURS, PEER, name, certificates)

@@ -25,7 +25,7 @@ service: {{pipelines: {{metrics: {{receivers: [feed], exporters: [prometheus]}}}
     assert_eq!(page.status, 200);
     assert_eq!(page.text("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = String::from_utf8(page.body).unwrap();
-    let scope = "otel_scope_name=\"\",otel_scope_version=\"\"";
+    let scope = "otel_scope_name=\"\",otel_scope_schema_url=\"\",otel_scope_version=\"\"";
     let expected = format!("# HELP shop_stock \n# TYPE shop_stock gauge\nshop_stock{{{scope},region=\"eu\"}} 7\n");
     assert_eq!(text, expected);
     let head = fetch(address, Method::HEAD, "/metrics");

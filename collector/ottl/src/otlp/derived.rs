@@ -27,8 +27,6 @@ pub(super) fn read(field: Field, value: ValueRef<'_>) -> ValueRef<'_> {
     match (field, value) {
         (Field::BodyString, text @ ValueRef::Text(_)) => text,
         (Field::BodyString, value) => new_text(value.into_value().as_string()),
-        // As upstream, an id of zeros is written as the empty text.
-        (_, ValueRef::Bytes(id)) if id.iter().all(|byte| *byte == 0) => ValueRef::Text(Cow::Borrowed("")),
         (_, ValueRef::Bytes(id)) => new_text(hex(&id)),
         (_, ValueRef::Int(kind)) => {
             let words = if field == Field::KindString {

@@ -54,7 +54,7 @@ impl<'m> Layer<'m> {
     /// which is also what [`Layer::finish`] gives.
     pub fn metric(message: &[u8]) -> Result<Layer<'static>, Malformed> {
         let mut head = Vec::new();
-        let mut facts = (0, 0, false);
+        let mut facts = (0, None, None);
         for field in fields(message) {
             let field = field?;
             match field.number {
@@ -65,11 +65,10 @@ impl<'m> Layer<'m> {
         }
         let (kind, temporality, monotonic) = facts;
         let mut layer = Layer::new(METRIC, Cow::Owned(head));
-        layer.facts = vec![
-            (Field::Type, Value::Int(kind)),
-            (Field::AggregationTemporality, Value::Int(temporality)),
-            (Field::IsMonotonic, Value::Bool(monotonic)),
-        ];
+        layer.facts = vec![(Field::Type, Value::Int(kind))];
+        let temporality = temporality.map(|number| (Field::AggregationTemporality, Value::Int(number)));
+        let monotonic = monotonic.map(|is_monotonic| (Field::IsMonotonic, Value::Bool(is_monotonic)));
+        layer.facts.extend(temporality.into_iter().chain(monotonic));
         Ok(layer)
     }
 
@@ -359,8 +358,8 @@ fn as_map(value: &mut Value) -> Result<&mut Map, EvalError> {
     }
 }
 
-/// Type, temporality and monotonicity by the field that holds a metric's data.
-fn metric_facts(number: u32, data: &[u8]) -> Result<(i64, i64, bool), Malformed> {
+/// Type, and where that has one temporality and monotonicity, by the field that holds a metric's data.
+fn metric_facts(number: u32, data: &[u8]) -> Result<(i64, Option<i64>, Option<bool>), Malformed> {
     let kind = match number {
         5 => 1,
         7 => 2,
@@ -379,7 +378,12 @@ fn metric_facts(number: u32, data: &[u8]) -> Result<(i64, i64, bool), Malformed>
             }
         }
     }
-    Ok((kind, temporality, monotonic))
+    let has_temporality = matches!(number, 7 | 9 | 10);
+    Ok((
+        kind,
+        has_temporality.then_some(temporality),
+        (number == 7).then_some(monotonic),
+    ))
 }
 
 fn put_field(out: &mut Vec<u8>, number: u32, value: FieldValue<'_>) {

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as V;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, Sum, SummaryDataPoint,
+    ExponentialHistogramDataPoint, Gauge, HistogramDataPoint, Metric, NumberDataPoint, Sum, SummaryDataPoint,
     exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -134,7 +134,7 @@ fn a_span_is_read_where_it_lies() {
         "trace_id.string == \"0102030405060708090a0b0c0d0e0f10\"",
         "span_id.string == \"0102030405060708\"",
         "parent_span_id == SpanID(0x0000000000000000)",
-        "parent_span_id.string == \"\"",
+        "parent_span_id.string == \"0000000000000000\"",
         "IsRootSpan()",
         "trace_state == \"a=1,b=2\" and trace_state[\"b\"] == \"2\" and trace_state[\"c\"] == \"\"",
         "flags == 257",
@@ -416,6 +416,13 @@ fn a_metric_and_its_points_are_read() {
         let condition = Condition::compile(Context::DataPoint, text).unwrap();
         assert_eq!(condition.holds(&layers), Ok(true), "{text}");
     }
+    let gauge = Metric {
+        data: Some(Data::Gauge(Gauge::default())),
+        ..Default::default()
+    };
+    let gauge = Layer::metric(&gauge.encode_to_vec()).unwrap();
+    let conditions = ["type == METRIC_DATA_TYPE_GAUGE and aggregation_temporality == nil and is_monotonic == nil"];
+    check_holds(Context::Metric, gauge, &conditions);
 }
 
 #[test]

@@ -157,8 +157,9 @@ mod tests {
 
     fn shown(naming: &Naming, metrics: &str) -> (String, Outcome) {
         let resource = r#"{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},{"key":"host.name","value":{"stringValue":"h"}}]}"#;
+        let scope = r#"{"key":"k","value":{"intValue":"1"}},{"key":"name","value":{"stringValue":"hidden"}}"#;
         let text = format!(
-            r#"{{"resourceMetrics":[{{"resource":{resource},"scopeMetrics":[{{"scope":{{"name":"s"}},"metrics":[{metrics}]}}]}}]}}"#
+            r#"{{"resourceMetrics":[{{"resource":{resource},"scopeMetrics":[{{"scope":{{"name":"s","attributes":[{scope}]}},"metrics":[{metrics}]}}]}}]}}"#
         );
         let limits = json::Limits { output_bytes: 1 << 20 };
         let bytes = Bytes::from(json::decode(Signal::Metrics, text.as_bytes(), &limits).unwrap());
@@ -214,8 +215,8 @@ mod tests {
         };
         let metric = r#"{"name":"m","unit":"s","gauge":{"dataPoints":[{"timeUnixNano":"5","asDouble":1.5}]}}"#;
         let (page, _) = shown(&naming, metric);
-        let line = "ns_m{host_name=\"h\",job=\"shop\",otel_scope_name=\"s\",otel_scope_version=\"\",region=\"eu\",\
-            service_name=\"shop\"} 1.5\n";
+        let line = "ns_m{host_name=\"h\",job=\"shop\",otel_scope_k=\"1\",otel_scope_name=\"s\",\
+            otel_scope_schema_url=\"\",otel_scope_version=\"\",region=\"eu\",service_name=\"shop\"} 1.5\n";
         assert!(page.contains(line), "{page}");
     }
 }

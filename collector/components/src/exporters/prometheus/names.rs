@@ -119,8 +119,9 @@ fn units(unit: &str) -> Vec<String> {
     all
 }
 
-/// Adds attributes as labels. Where several keys become one name, their values are joined in the order of the keys.
-pub(super) fn add(labels: &mut Labels, attributes: Attributes<'_>) -> Result<(), Malformed> {
+/// Adds attributes as labels whose names begin with `prefix`. Where several keys become one name, their values are joined in
+/// the order of the keys.
+pub(super) fn add(labels: &mut Labels, prefix: &str, attributes: Attributes<'_>) -> Result<(), Malformed> {
     let mut sorted: BTreeMap<String, String> = BTreeMap::new();
     for attribute in attributes {
         let attribute = attribute?;
@@ -130,7 +131,7 @@ pub(super) fn add(labels: &mut Labels, attributes: Attributes<'_>) -> Result<(),
     let mut joined = Labels::new();
     for (key, value) in sorted {
         joined
-            .entry(label_name(&key))
+            .entry(label_name(&format!("{prefix}{key}")))
             .and_modify(|known| *known = format!("{known};{value}"))
             .or_insert(value);
     }

@@ -69,11 +69,17 @@ impl Reader<'_> {
             let scope_metrics = scope_metrics?;
             let mut labels = identity.clone();
             if self.naming.resource_labels {
-                names::add(&mut labels, resource.attributes())?;
+                names::add(&mut labels, "", resource.attributes())?;
             }
             if self.naming.scope_info {
                 let scope = scope_metrics.scope()?;
-                for (name, text) in [("otel_scope_name", scope.name), ("otel_scope_version", scope.version)] {
+                names::add(&mut labels, "otel_scope_", scope.attributes())?;
+                // These are the scope's own, whatever its attributes are called.
+                for (name, text) in [
+                    ("otel_scope_name", scope.name),
+                    ("otel_scope_version", scope.version),
+                    ("otel_scope_schema_url", scope_metrics.schema_url()?),
+                ] {
                     labels.insert(name.to_owned(), String::from_utf8_lossy(text).into_owned());
                 }
             }
@@ -104,7 +110,7 @@ impl Reader<'_> {
     /// The resource as a metric of its own, which is no item of ours and not counted.
     fn target_info(&mut self, resource: &Resource<'_>, identity: Labels, unix_nano: u64) -> Result<(), Malformed> {
         let mut labels = Labels::new();
-        names::add(&mut labels, resource.attributes())?;
+        names::add(&mut labels, "", resource.attributes())?;
         for key in ["service_name", "service_namespace", "service_instance_id"] {
             labels.remove(key);
         }
@@ -245,7 +251,7 @@ impl Reader<'_> {
         value: Option<Value>,
     ) -> Result<u64, Malformed> {
         let mut labels = Labels::new();
-        names::add(&mut labels, attributes)?;
+        names::add(&mut labels, "", attributes)?;
         // A point's own attributes must not hide which target it is from, nor say twice what its samples' labels say.
         labels.extend(place.labels.iter().map(|(name, value)| (name.clone(), value.clone())));
         if let Some(name) = place.kind.own_label() {
