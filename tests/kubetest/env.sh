@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
+# (the scripts that source it use its variables)
 # Shared by the scripts beside it; source it, do not run it.
 # Everything that the cluster makes lies under KT_DIR.
 : "${KT_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/odigos-dev/kubetest}"
