@@ -63,7 +63,7 @@ pub struct SpanAttributeFilter {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "[has(self.boolean_condition), has(self.json_condition), has(self.number_condition), has(self.string_condition)].exists_one(given, given)", "message": "exactly one of boolean_condition, json_condition, number_condition, string_condition must be given"},
+    {"rule": "(has(self.boolean_condition) ? 1 : 0) + (has(self.json_condition) ? 1 : 0) + (has(self.number_condition) ? 1 : 0) + (has(self.string_condition) ? 1 : 0) == 1", "message": "exactly one of boolean_condition, json_condition, number_condition, string_condition must be given"},
 ]))]
 pub struct AttributeCondition {
     /// The value is a boolean.
