@@ -1,6 +1,7 @@
 //! That no span is lost without being counted, and none is reported twice.
 
 use super::connection::{Connection, Manner, pass};
+use super::traced::PAUSE;
 use super::{Span, Traced};
 use anyhow::{Context, Result, ensure};
 use probe_wire::layout::{Counter, HTTP1_REQUEST_CAPTURE};
@@ -65,7 +66,7 @@ pub fn volume(traced: &mut Traced, requests: usize, connections: usize) -> Resul
         let mut spans = Vec::with_capacity(2 * requests);
         while working.load(Ordering::Acquire) > 0 {
             spans.extend(traced.read_now()?);
-            std::thread::yield_now();
+            std::thread::park_timeout(PAUSE);
         }
         for worker in workers {
             worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))??;

@@ -17,6 +17,7 @@ mod transport;
 use anyhow::Result;
 
 pub use account::volume;
+pub use preemption::PREEMPTION_SWITCH;
 pub use session::Session;
 pub use traced::{Counted, GoSpan, Span, Traced, facilities};
 

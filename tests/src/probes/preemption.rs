@@ -1,9 +1,10 @@
 //! Programs that preempt each other on one processor, in the middle of a probe too: whatever the probes keep in memory of that
 //! processor must not be taken for the other's. It needs a kernel that is preemptible itself, which the virtual machines'
-//! are told to be; elsewhere it shows no more than that many threads do not mix.
+//! are made for its time; elsewhere it shows no more than that many threads do not mix.
 
 use super::go_http::probe_sample;
 use super::program::Program;
+use super::traced::PAUSE;
 use super::{GoSpan, Traced};
 use crate::samples::GO_HTTP;
 use anyhow::{Context, Result, ensure};
@@ -14,6 +15,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::HashSet;
 use std::io::Read;
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long the programs make requests.
@@ -33,7 +35,27 @@ struct Storm {
     connection: TcpStream,
 }
 
+/// Where virtual machines mount debugfs, whose switch makes the kernel preemptible. No other machine has this folder, so
+/// that none is changed by a test.
+pub const PREEMPTION_SWITCH: &str = "/debug";
+
 pub(super) fn one_processor(traced: &mut Traced) -> Result<()> {
+    let switch = Path::new(PREEMPTION_SWITCH).join("sched/preempt");
+    let Ok(modes) = std::fs::read_to_string(&switch) else {
+        return storms(traced);
+    };
+    let mode = modes
+        .split(['(', ')'])
+        .nth(1)
+        .context("no mode of preemption")?
+        .to_owned();
+    std::fs::write(&switch, "full").context("cannot make the kernel preemptible")?;
+    let done = storms(traced);
+    std::fs::write(&switch, mode)?;
+    done
+}
+
+fn storms(traced: &mut Traced) -> Result<()> {
     let slot = probe_sample(traced, false)?;
     let programs = with_one_processor(|| {
         let numbered = PROGRAMS.iter().enumerate();
@@ -48,8 +70,7 @@ pub(super) fn one_processor(traced: &mut Traced) -> Result<()> {
     let mut storms = programs.into_iter().map(Storm::begin).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
     while begin.elapsed() < TIME {
-        // Whoever keeps a processor of an emulated machine busy takes it from the others.
-        std::thread::park_timeout(Duration::from_millis(2));
+        std::thread::park_timeout(PAUSE);
         ensure!(traced.read_now()?.is_empty(), "spans of the kernel side");
     }
     let preemptions = storms.iter().map(Storm::preemptions).sum::<Result<u64>>()?;

@@ -90,6 +90,9 @@ pub struct Counted {
 /// How long a record may take to appear; generous, since virtual machines without acceleration are slow.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Between two looks. Whoever keeps a processor of an emulated machine busy takes it from those that are waited for.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
+
 /// What this kernel offers, found out once: that takes longer than most tests.
 pub fn facilities() -> &'static Facilities {
     static FOUND: OnceLock<Facilities> = OnceLock::new();
@@ -220,7 +223,7 @@ impl Traced {
                 "{} of {count} spans within {PATIENCE:?}: {spans:#?}",
                 spans.len(),
             );
-            std::thread::yield_now();
+            std::thread::park_timeout(PAUSE);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::suite;
 use anyhow::{Context, Result};
+use odigos_tests::probes::PREEMPTION_SWITCH;
 use rustix::{
     fs::Mode,
     mount::{MountFlags, mount},
@@ -24,6 +25,7 @@ const OPTIONAL_MOUNTS: &[(&str, &str)] = &[
     ("tracefs", "/sys/kernel/tracing"),
     ("bpf", "/sys/fs/bpf"),
     ("cgroup2", "/sys/fs/cgroup"),
+    ("debugfs", PREEMPTION_SWITCH),
 ];
 
 /// The port that the runner listens to; the first one is the console.

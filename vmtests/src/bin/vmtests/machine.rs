@@ -33,10 +33,8 @@ pub struct Image {
 /// What the kernel is told: to end the machine on a panic, and to leave out what costs an emulated CPU most. Not to be quiet:
 /// what it says while it boots is the only sign that it makes progress, and all that is left of one that did not. And not
 /// to check the timer, which it does by counting ten ticks against the processor's clock: that goes on while a loaded machine
-/// does not let the emulator tick, and the kernel ends in a panic that its "IO-APIC + timer doesn't work". To be preemptible, as some distributions' kernels
-/// are: then a probe's program may be interrupted by another.
-const COMMAND_LINE: &str =
-    "console=ttyS0 no_timer_check panic=-1 oops=panic mitigations=off random.trust_cpu=on preempt=full";
+/// does not let the emulator tick, and the kernel ends in a panic that its "IO-APIC + timer doesn't work".
+const COMMAND_LINE: &str = "console=ttyS0 no_timer_check panic=-1 oops=panic mitigations=off random.trust_cpu=on";
 
 /// Runs the tests on this machine's kernel.
 pub fn run_host(guest: &Guest, only: &str, deadline: Duration) -> Result<Results> {
