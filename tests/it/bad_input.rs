@@ -50,6 +50,11 @@ fn wrong_options_are_all_named_at_once() {
         ],
     );
     check(&["run", "--nonsense"], 2, &["--nonsense"]);
+    check(
+        &["run", "--export", "stdout", "--output", "tree"],
+        2,
+        &["--export stdout", "use --output json"],
+    );
 }
 
 /// The processes that are traced are told by the number of the whole, so that a thread's number would trace nothing.

@@ -94,6 +94,25 @@ fn standard_output_as_a_destination_has_one_request_a_line_and_nothing_else() {
 }
 
 #[test]
+fn a_destination_that_is_named_twice_gets_each_span_once() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("spans.jsonl");
+    let config = folder.path().join("odigos.yaml");
+    let export = format!("file:{}", file.display());
+    std::fs::write(&config, format!("export: ['{export}', stdout]\n")).unwrap();
+    let config = config.to_str().unwrap();
+    let run = Observed::start(&[
+        "-o", "json", "--config", config, "--export", &export, "--export", "stdout",
+    ]);
+    run.ask(&["/first", "/second"]);
+    let finished = run.stop();
+    assert!(finished.status.success(), "{}", finished.log);
+    let paths = ["/first".to_owned(), "/second".to_owned()];
+    check_spans(&in_file(&file), &paths);
+    check_spans(&in_text(&finished.out), &paths);
+}
+
+#[test]
 fn a_run_whose_destination_takes_nothing_fails_and_says_which_and_why() {
     let port = free_port();
     for scheme in ["otlp", "otlphttp"] {

@@ -82,21 +82,9 @@ impl Settings {
             .ring_bytes()
             .map_err(|error| errors.push(error.to_string()))
             .unwrap_or_default();
-        let mut destinations = Vec::new();
-        for text in [arguments.export, file.export].concat() {
-            match Destination::parse(&text) {
-                // Whoever asks for standard output as a destination wants to read it by a program.
-                Ok(Destination::Terminal(_)) => destinations.push(Destination::Terminal(Form::Json)),
-                Ok(destination) => destinations.push(destination),
-                Err(error) => errors.push(format!("--export {error}")),
-            }
-        }
+        let exports = [arguments.export, file.export].concat();
+        let destinations = destinations(&exports, arguments.output, &mut errors);
         let duration = parse_duration(arguments.duration.or(file.duration).as_deref());
-        let output = arguments.output.unwrap_or_else(|| default_output(&destinations));
-        destinations.extend(output.destination());
-        if destinations.is_empty() {
-            destinations.push(Destination::Nowhere);
-        }
         let settings = Settings {
             selection,
             ring_bytes,
@@ -112,13 +100,38 @@ impl Settings {
     }
 }
 
-/// Two writers on standard output would mix their lines.
-fn default_output(destinations: &[Destination]) -> Output {
-    if destinations.contains(&Destination::Terminal(Form::Json)) {
-        Output::Quiet
-    } else {
-        Output::by_default()
+/// Where the spans go, each place once: the command line and the file may name the same, and two writers of one file would
+/// destroy what they write.
+fn destinations(exports: &[String], output: Option<Output>, errors: &mut Vec<String>) -> Vec<Destination> {
+    // Whoever asks for standard output as a destination wants to read it by a program.
+    const STDOUT: Destination = Destination::Terminal(Form::Json);
+    let mut found = Vec::new();
+    for text in exports {
+        match Destination::parse(text) {
+            Ok(Destination::Terminal(_)) => found.push(STDOUT),
+            Ok(destination) => found.push(destination),
+            Err(error) => errors.push(format!("--export {error}")),
+        }
     }
+    let shown = if !found.contains(&STDOUT) {
+        output.unwrap_or_else(Output::by_default).destination()
+    } else if matches!(output, Some(Output::Tree | Output::Lines)) {
+        errors.push("--export stdout: standard output shows what --output says; use --output json".to_owned());
+        None
+    } else {
+        None
+    };
+    found.extend(shown);
+    let mut once: Vec<Destination> = Vec::new();
+    for destination in found {
+        if !once.contains(&destination) {
+            once.push(destination);
+        }
+    }
+    if once.is_empty() {
+        once.push(Destination::Nowhere);
+    }
+    once
 }
 
 fn read(path: &Path) -> Result<File, String> {
