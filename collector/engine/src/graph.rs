@@ -6,7 +6,7 @@ use crate::component::{BoxFuture, Ended, Gate, Placement, Processor, Queue};
 use crate::counts::{ExporterCounts, PipelineCounts, ProcessorCounts, Trouble};
 use crate::extension::Extension;
 use crate::fanout::{Delivery, ExporterInput, ExporterQueue, FanOut, Health};
-use crate::host::{Host, Offer};
+use crate::host::{Host, Offer, Sockets};
 use crate::ledger::Ledger;
 use crate::output::{Entry, Output, Route, Routes, Switch};
 use crate::plan::{Opened, Plan, Planned, PlannedPipeline, PlannedProcessor, same};
@@ -36,6 +36,9 @@ pub(crate) struct Graph {
     receivers: HashMap<ComponentId, RunningReceiver>,
     /// Spreads what runs on one worker over all.
     next_worker: usize,
+    sockets: Sockets,
+    /// How many have been applied, or tried.
+    plans: u64,
 }
 
 struct RunningExtension {
@@ -90,6 +93,8 @@ impl Graph {
             pipelines: HashMap::new(),
             receivers: HashMap::new(),
             next_worker: 0,
+            sockets: Sockets::default(),
+            plans: 0,
         }
     }
 
@@ -98,7 +103,11 @@ impl Graph {
     pub(crate) fn apply(&mut self, mut plan: Plan) -> Result<(), StartError> {
         self.keep(&mut plan);
         let kept = self.extensions.iter().map(|(id, extension)| (id, &extension.offer));
+        self.plans += 1;
         let host = Host {
+            sockets: self.sockets.clone(),
+            plan: self.plans,
+            opening: String::new(),
             workers: self.workers.count(),
             offers: kept.map(|(id, offer)| (id.clone(), offer.clone())).collect(),
         };
@@ -159,9 +168,13 @@ impl Graph {
     ) {
         let mut old = std::mem::take(&mut self.extensions);
         for extension in planned {
-            let running = match old.remove(&extension.id).filter(|_| extension.kept) {
-                Some(running) => running,
-                None => {
+            let running = match old.remove(&extension.id) {
+                Some(running) if extension.kept => running,
+                replaced => {
+                    // One whose end nobody begins would never end.
+                    replaced
+                        .iter()
+                        .for_each(|extension| extension.stop.begin(Instant::now()));
                     let offer = offers.remove(&extension.id).unwrap_or_default();
                     self.start_extension(extension.settings, &extension.id, extension.component, offer)
                 }

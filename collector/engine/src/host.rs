@@ -1,17 +1,37 @@
 //! What the engine offers to a component that is being opened.
 
 use crate::component::BoxError;
+use crate::counts::lock;
 use collector_config::ComponentId;
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 /// The surroundings of a component.
 #[derive(Debug, Clone)]
 pub struct Host {
     pub(crate) workers: usize,
     pub(crate) offers: HashMap<ComponentId, Offer>,
+    pub(crate) sockets: Sockets,
+    /// The number of the plan that is being opened, and the component of it.
+    pub(crate) plan: u64,
+    pub(crate) opening: String,
+}
+
+/// The sockets that components listen on, for as long as they hold them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sockets(Arc<Mutex<Vec<Socket>>>);
+
+#[derive(Debug)]
+struct Socket {
+    owner: String,
+    place: String,
+    socket: Weak<dyn Any + Send + Sync>,
+    /// The last plan in which it was made or taken over.
+    plan: u64,
 }
 
 /// What an extension offers to others.
@@ -56,6 +76,38 @@ impl Host {
     /// How many workers there are: what runs on each needs so many of its own.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// The sockets that `bind` makes at a place, an address or a path. In a reload, those at this place of the component that
+    /// this one takes the place of, with the connections that wait at them: nobody could bind there as long as that one goes on.
+    pub fn listeners<L: Any + Send + Sync>(
+        &self,
+        place: &str,
+        bind: impl FnOnce() -> io::Result<Vec<L>>,
+    ) -> io::Result<Vec<Arc<L>>> {
+        let mut sockets = lock(&self.sockets.0);
+        sockets.retain(|socket| socket.socket.strong_count() > 0);
+        let is_former =
+            |socket: &Socket| socket.owner == self.opening && socket.place == place && socket.plan < self.plan;
+        let mut former = Vec::new();
+        for socket in sockets.iter_mut().filter(|socket| is_former(socket)) {
+            socket.plan = self.plan;
+            former.extend(socket.socket.upgrade().and_then(|socket| socket.downcast::<L>().ok()));
+        }
+        if !former.is_empty() {
+            return Ok(former);
+        }
+        let made: Vec<Arc<L>> = bind()?.into_iter().map(Arc::new).collect();
+        for socket in &made {
+            let socket: Arc<dyn Any + Send + Sync> = socket.clone();
+            sockets.push(Socket {
+                owner: self.opening.clone(),
+                place: place.to_owned(),
+                socket: Arc::downgrade(&socket),
+                plan: self.plan,
+            });
+        }
+        Ok(made)
     }
 
     /// The directory that the extension offers.

@@ -133,7 +133,9 @@ impl Plan {
     pub(crate) fn open(mut self, mut host: Host) -> Result<Opened, StartError> {
         let mut offers = HashMap::new();
         for extension in self.extensions.iter_mut().filter(|extension| !extension.kept) {
-            open("extension", &extension.id, extension.component.open(&host))?;
+            open("extension", &extension.id, &mut host, |host| {
+                extension.component.open(host)
+            })?;
             let offer = Offer {
                 storage: extension.component.storage(),
                 authenticator: extension.component.authenticator(),
@@ -142,13 +144,19 @@ impl Plan {
             offers.insert(extension.id.clone(), offer);
         }
         for telemetry in self.telemetry.iter_mut().filter(|telemetry| !telemetry.kept) {
-            open("extension", &telemetry.id, telemetry.component.open(&host))?;
+            open("extension", &telemetry.id, &mut host, |host| {
+                telemetry.component.open(host)
+            })?;
         }
         for exporter in self.exporters.iter_mut().filter(|exporter| !exporter.kept) {
-            open("exporter", &exporter.id, exporter.component.open(&host))?;
+            open("exporter", &exporter.id, &mut host, |host| {
+                exporter.component.open(host)
+            })?;
         }
         for receiver in self.receivers.iter_mut().filter(|receiver| !receiver.kept) {
-            open("receiver", &receiver.id, receiver.component.open(&host))?;
+            open("receiver", &receiver.id, &mut host, |host| {
+                receiver.component.open(host)
+            })?;
         }
         Ok(Opened { plan: self, offers })
     }
@@ -253,8 +261,14 @@ impl PlannedPipeline {
     }
 }
 
-fn open(role: &'static str, id: &ComponentId, result: Result<(), BoxError>) -> Result<(), StartError> {
-    result.map_err(|source| StartError::Open {
+fn open(
+    role: &'static str,
+    id: &ComponentId,
+    host: &mut Host,
+    open: impl FnOnce(&Host) -> Result<(), BoxError>,
+) -> Result<(), StartError> {
+    host.opening = format!("{role} {id}");
+    open(host).map_err(|source| StartError::Open {
         role,
         id: id.to_string(),
         source,

@@ -18,6 +18,7 @@ use collector_config::{Endpoint, Section};
 use collector_engine::{BoxFuture, Draining, Ended, EngineHandle, Extension, ExtensionFactory, Host, PipelineAccount};
 use http::StatusCode;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The line in the table.
@@ -33,7 +34,7 @@ struct HealthCheck {
     endpoint: Option<Endpoint>,
     path: String,
     bodies: Option<[String; 2]>,
-    listener: Option<TcpListener>,
+    listener: Option<Arc<TcpListener>>,
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
@@ -63,9 +64,9 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
 }
 
 impl Extension for HealthCheck {
-    fn open(&mut self, _: &Host) -> Ended {
+    fn open(&mut self, host: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(listen::tcp(endpoint)?);
+        self.listener = Some(listen::tcp(endpoint, host)?);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpListener;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The line in the table.
@@ -31,7 +31,7 @@ pub const FACTORY: ExtensionFactory = ExtensionFactory {
 
 struct Live {
     endpoint: Option<Endpoint>,
-    listener: Option<TcpListener>,
+    listener: Option<Arc<TcpListener>>,
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
@@ -42,9 +42,9 @@ fn configure(section: &mut Section<'_, '_>) -> Box<dyn Extension> {
 }
 
 impl Extension for Live {
-    fn open(&mut self, _: &Host) -> Ended {
+    fn open(&mut self, host: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(listen::tcp(endpoint)?);
+        self.listener = Some(listen::tcp(endpoint, host)?);
         Ok(())
     }
 

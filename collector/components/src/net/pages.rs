@@ -34,15 +34,15 @@ pub struct Page {
 
 /// Answers by `page`, which is given the path and returns nothing for one that it does not know, until the drain begins.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     page: impl Fn(&str) -> Option<Page> + Send + Sync + 'static,
     mut stopping: Draining,
 ) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let accepting = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
     let (page, room) = (Arc::new(page), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&accepting, &room) => accepted,
             _ = stopping.begun() => return Ok(()),
         };
         let Ok((stream, permit)) = accepted else {

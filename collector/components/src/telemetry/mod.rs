@@ -17,6 +17,7 @@ use collector_config::{Endpoint, MetricReader, PeriodicReader, PrometheusReader,
 use collector_engine::{BoxFuture, Draining, Ended, EngineHandle, Extension, Host};
 use http::StatusCode;
 use std::net::TcpListener;
+use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// What shows the metrics, if anything is to be shown.
@@ -34,7 +35,7 @@ pub fn extension(telemetry: &Telemetry) -> Option<Box<dyn Extension>> {
 struct OwnMetrics {
     readers: Vec<MetricReader>,
     resource: Vec<(String, String)>,
-    listeners: Vec<(PrometheusReader, TcpListener)>,
+    listeners: Vec<(PrometheusReader, Arc<TcpListener>)>,
 }
 
 /// The collector's own resource: what is configured takes the place of what it would say by itself.
@@ -59,14 +60,14 @@ fn instance_id() -> String {
 }
 
 impl Extension for OwnMetrics {
-    fn open(&mut self, _: &Host) -> Ended {
+    fn open(&mut self, host: &Host) -> Ended {
         for reader in &self.readers {
             if let MetricReader::Prometheus(reader) = reader {
                 let endpoint = Endpoint {
                     host: reader.host.clone(),
                     port: reader.port,
                 };
-                self.listeners.push((reader.clone(), listen::tcp(&endpoint)?));
+                self.listeners.push((reader.clone(), listen::tcp(&endpoint, host)?));
             }
         }
         Ok(())

@@ -50,7 +50,7 @@ struct PrometheusExporter {
     naming: Naming,
     timestamps: bool,
     expiration: Duration,
-    listener: Option<TcpListener>,
+    listener: Option<Arc<TcpListener>>,
 }
 
 fn configure(section: &mut Section<'_, '_>) -> Box<dyn Exporter> {
@@ -88,9 +88,9 @@ impl Exporter for PrometheusExporter {
         Queue::LOCAL
     }
 
-    fn open(&mut self, _: &Host) -> Ended {
+    fn open(&mut self, host: &Host) -> Ended {
         let endpoint = self.endpoint.as_ref().ok_or("no endpoint")?;
-        self.listener = Some(listen::tcp(endpoint)?);
+        self.listener = Some(listen::tcp(endpoint, host)?);
         Ok(())
     }
 

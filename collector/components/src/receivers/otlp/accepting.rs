@@ -1,6 +1,6 @@
 //! Takes connections, up to a number, and ends them at the drain.
 
-use super::endpoint::{Listener, SocketFile};
+use super::endpoint::{Listener, UnixSocket};
 use super::grpc::GREETING_TIMEOUT;
 use super::stream::Stream;
 use crate::net::tls::Loaded;
@@ -58,26 +58,27 @@ impl Drop for Place {
 }
 
 enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener, Arc<SocketFile>),
+    // Beside what is accepted from, the socket as others know it, who may take it over.
+    Tcp(TcpListener, Arc<std::net::TcpListener>),
+    Unix(UnixListener, Arc<UnixSocket>),
 }
 
 impl Socket {
     fn new(listener: Listener) -> io::Result<Self> {
         Ok(match listener {
-            Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
-            Listener::Unix(listener, file) => Socket::Unix(UnixListener::from_std(listener)?, file),
+            Listener::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener.try_clone()?)?, listener),
+            Listener::Unix(known) => Socket::Unix(UnixListener::from_std(known.socket.try_clone()?)?, known),
         })
     }
 
     async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Socket::Tcp(listener) => {
+            Socket::Tcp(listener, _known) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 Ok(stream.into())
             }
-            Socket::Unix(listener, _file) => Ok(listener.accept().await?.0.into()),
+            Socket::Unix(listener, _known) => Ok(listener.accept().await?.0.into()),
         }
     }
 }

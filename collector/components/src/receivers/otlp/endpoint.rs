@@ -2,12 +2,12 @@
 
 use crate::net::listen::{self, ListenError};
 use collector_config::Endpoint as Address;
+use collector_engine::Host;
 use rustix::fs::{Mode, chmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -25,9 +25,16 @@ pub(crate) enum Endpoint {
 /// A socket that listens.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(TcpListener),
-    /// The file goes with the last of the workers' listeners.
-    Unix(UnixListener, Arc<SocketFile>),
+    Tcp(Arc<TcpListener>),
+    /// One for all workers: the kernel spreads nothing over unix sockets.
+    Unix(Arc<UnixSocket>),
+}
+
+/// The file goes with the socket.
+#[derive(Debug)]
+pub(super) struct UnixSocket {
+    pub(super) socket: UnixListener,
+    _file: SocketFile,
 }
 
 impl fmt::Display for Endpoint {
@@ -58,10 +65,18 @@ impl Endpoint {
     }
 
     /// One listener for each worker.
-    pub(super) fn listen(&self, workers: usize) -> Result<Vec<Listener>, ListenError> {
+    pub(super) fn listen(&self, host: &Host) -> Result<Vec<Listener>, ListenError> {
         let listeners = match self {
-            Endpoint::Tcp(address) => listen::resolve(address).and_then(|address| tcp(address, workers)),
-            Endpoint::Unix(path) => unix(path, workers),
+            Endpoint::Tcp(address) => listen::resolve(address).and_then(|address| {
+                let listeners = host.listeners(&address.to_string(), || tcp(address, host.workers()))?;
+                Ok(listeners.into_iter().map(Listener::Tcp).collect())
+            }),
+            Endpoint::Unix(path) => host
+                .listeners(&path.to_string_lossy(), || Ok(vec![unix(path)?]))
+                .map(|sockets| {
+                    let sockets = sockets.iter().cycle().take(host.workers().max(1));
+                    sockets.cloned().map(Listener::Unix).collect()
+                }),
         };
         listeners.map_err(|source| ListenError {
             place: self.to_string(),
@@ -72,31 +87,27 @@ impl Endpoint {
 
 /// The kernel spreads connections over sockets that share a port. Any process of this user may share it too, so that the
 /// port is free must be asked without sharing.
-fn tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<Listener>> {
+fn tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     if workers <= 1 {
-        return Ok(vec![Listener::Tcp(listen::socket(address, false)?)]);
+        return Ok(vec![listen::socket(address, false)?]);
     }
     let address = listen::socket(address, false)?.local_addr()?;
-    (0..workers)
-        .map(|_| listen::socket(address, true).map(Listener::Tcp))
-        .collect()
+    (0..workers).map(|_| listen::socket(address, true)).collect()
 }
 
-/// One socket that all workers accept from: the kernel spreads nothing over unix sockets.
-fn unix(path: &Path, workers: usize) -> io::Result<Vec<Listener>> {
+fn unix(path: &Path) -> io::Result<UnixSocket> {
     remove_stale(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     // Nobody can connect before it listens, so nobody sees the file with other rights.
     chmod(path, Mode::from_raw_mode(0o660))?;
-    let file = Arc::new(SocketFile::new(path)?);
+    let file = SocketFile::new(path)?;
     rustix::net::listen(&socket, listen::BACKLOG)?;
-    let another = |_| -> io::Result<Listener> {
-        let socket: OwnedFd = socket.try_clone()?;
-        Ok(Listener::Unix(UnixListener::from(socket), file.clone()))
-    };
-    (0..workers.max(1)).map(another).collect()
+    Ok(UnixSocket {
+        socket: socket.into(),
+        _file: file,
+    })
 }
 
 /// Removes the socket file of a process that is gone, and nothing else.
@@ -117,7 +128,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 /// Removes a socket's file at the end, if it is still the one that was made.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
 }
@@ -169,19 +180,15 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_that_nobody_else_has() {
-        let endpoint = Endpoint::parse("127.0.0.1:0", false).unwrap();
-        let listeners = endpoint.listen(2).unwrap();
-        let [Listener::Tcp(one), Listener::Tcp(two)] = listeners.as_slice() else {
+        let listeners = tcp(([127, 0, 0, 1], 0).into(), 2).unwrap();
+        let [one, two] = listeners.as_slice() else {
             panic!("{listeners:?}")
         };
         let address = one.local_addr().unwrap();
         assert_eq!(two.local_addr().unwrap(), address);
         for workers in [1, 2] {
-            let error = Endpoint::parse(&address.to_string(), false)
-                .unwrap()
-                .listen(workers)
-                .unwrap_err();
-            assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse, "{error}");
+            let error = tcp(address, workers).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{error}");
         }
     }
 
@@ -189,16 +196,15 @@ mod tests {
     fn a_stale_socket_file_is_replaced_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("otlp.sock");
-        let endpoint = Endpoint::Unix(path.clone());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let listeners = endpoint.listen(2).unwrap();
+        let socket = unix(&path).unwrap();
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o660);
         assert!(UnixStream::connect(&path).is_ok());
-        assert_eq!(endpoint.listen(1).unwrap_err().source.kind(), io::ErrorKind::AddrInUse);
-        drop(listeners);
+        assert_eq!(unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(socket);
         assert!(!path.exists(), "the file outlived its socket");
         std::fs::write(&path, "precious").unwrap();
-        assert!(endpoint.listen(1).is_err());
+        assert!(unix(&path).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
 }

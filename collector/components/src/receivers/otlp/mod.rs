@@ -162,7 +162,7 @@ impl<T: HasServer> Protocol<T> {
         let server = settings.server();
         let load = |tls: &ServerTls| tls.load(alpn).map(Arc::new);
         let tls: Option<Arc<Loaded<ServerConfig>>> = server.tls.as_ref().map(load).transpose()?;
-        let listeners = server.endpoint.listen(host.workers())?;
+        let listeners = server.endpoint.listen(host)?;
         Ok(Protocol {
             accepting: Accepting {
                 tls,
