@@ -69,6 +69,24 @@ fn a_component_that_cannot_start_is_a_failure() {
     assert!(errors.contains(expected), "{errors}");
 }
 
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = configuration(
+        directory.path(),
+        &format!(
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{address}'}}}}}}}}\nexporters: {{nop: }}\n\
+             service: {{telemetry: {{metrics: {{level: none}}}}, pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}}}\n"
+        ),
+    );
+    let (status, error) = run(&["--config", path.to_str().unwrap()]);
+    assert_eq!(status, Some(1), "{error}");
+    assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
+    assert!(error.contains("Address already in use"), "{error}");
+}
+
 /// Starts the program with a socket, a file and a service manager's socket.
 fn start(directory: &Path) -> (Child, UnixListener, UnixDatagram) {
     let (socket, manager) = (directory.join("handover.sock"), directory.join("notify"));
