@@ -1,5 +1,5 @@
 # The project's two commands are `make run` and `make test`; each installs what it needs. The rest is for work on a part.
-.PHONY: run test lint build e2e bench fuzz vmtests help
+.PHONY: run test lint build e2e kube bench fuzz vmtests help
 
 run: ## install what is missing, build, and show traces of sample programs
 	@scripts/run.sh
@@ -15,6 +15,9 @@ build: ## the release binaries odigos, odiglet and odigos-collector
 
 e2e: ## our collector with the upstream one and the SDKs; WORDS choose among the tests
 	@scripts/e2e.sh $(WORDS)
+
+kube: ## the custom resources on a real apiserver; WORDS choose among the tests
+	@scripts/kube.sh $(WORDS)
 
 bench: ## the figures of docs/benchmarks.md
 	@scripts/bench.sh

@@ -17,5 +17,8 @@ stage() {
 stage setup scripts/setup.sh build test vm
 stage lint scripts/lint.sh
 stage test cargo_as_root test --locked --workspace
+# What users build, with the features of each binary by itself; and that every fuzz target builds and stands a second.
+stage release scripts/build.sh
+stage fuzz env FUZZ_SECONDS=1 scripts/fuzz.sh
 stage vmtests cargo_as_root run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12
 printf '== %s\n' "${times[@]}"
