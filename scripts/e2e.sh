@@ -11,6 +11,9 @@ export PEERS_DIR="$cache/peers" SDKS="$cache/interop"
 tests/peers/build.sh
 export PEER="$PEERS_DIR/otelcol-peer"
 cargo build --quiet --locked --package odigos-collector
+if [ $# -eq 0 ]; then
+  OTELCOL="$PEER" cargo test --quiet --locked --package controllers-core --features upstream --test it upstream
+fi
 export COLLECTOR="${CARGO_TARGET_DIR:-$PWD/target}/debug/odigos-collector"
 
 # Installs the SDK of a language, unless it is there as these files of locked versions say.

@@ -9,4 +9,4 @@ source scripts/root.sh
 scripts/setup.sh build
 export KT_DIR="${KT_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/odigos-dev/kubetest}"
 as_root env "KT_DIR=$KT_DIR" tests/kubetest/setup.sh
-cargo_as_root test --locked --package odigos-tests --test kube -- --ignored --test-threads 1 "$@"
+cargo_as_root test --locked --package odigos-tests --features kube --test kube -- --test-threads 1 "$@"

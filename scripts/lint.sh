@@ -8,6 +8,6 @@ cargo fmt --all --check
 cargo fmt --manifest-path fuzz/Cargo.toml --check
 # Its lock file names packages of this workspace, and is used only by hand.
 cargo metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
-cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
+cargo clippy --quiet --workspace --all-targets --all-features --locked -- --deny warnings
 cargo xtask architecture
 scripts/deny.sh

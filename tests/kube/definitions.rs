@@ -22,7 +22,6 @@ fn manifests(folder: &str) -> Vec<(String, String)> {
 
 /// One control plane for all, since each costs seconds; the parts look at different objects.
 #[test]
-#[ignore = "scripts/kube.sh runs it"]
 fn the_apiserver_takes_the_definitions_and_judges_manifests_by_them() {
     let plane = ControlPlane::start().unwrap();
     definitions_are_established(&plane);

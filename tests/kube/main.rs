@@ -1,4 +1,4 @@
-//! Tests on the real apiserver, which `scripts/kube.sh` builds and then runs these on; without it they are ignored.
+//! Tests on the real apiserver, which `scripts/kube.sh` builds and then runs these on: the feature `kube`.
 
 #![allow(clippy::unwrap_used)]
 #![forbid(unsafe_code)]

@@ -7,4 +7,5 @@ mod collectors;
 mod destinations;
 mod refusals;
 mod support;
+#[cfg(feature = "upstream")]
 mod upstream;
