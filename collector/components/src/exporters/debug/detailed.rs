@@ -1,42 +1,25 @@
 //! All there is to an item, many lines for each.
 
 use super::form::{id, text as lossy, time, typed, word};
-use collector_pdata::logs::{LogRecord, SEVERITY_NUMBERS, resource_logs};
-use collector_pdata::metrics::{Metric, resource_metrics};
-use collector_pdata::traces::{
-    Attributes, Event, Link, Resource, SPAN_KINDS, STATUS_CODES, Scope, Span, resource_spans,
-};
-use collector_pdata::{Malformed, Payload, Signal};
+use super::walk::Form;
+use collector_pdata::logs::{LogRecord, SEVERITY_NUMBERS};
+use collector_pdata::metrics::Metric;
+use collector_pdata::traces::{Attributes, Event, Link, Resource, SPAN_KINDS, STATUS_CODES, Scope, Span};
+use collector_pdata::{Malformed, Signal};
 use std::fmt::{Arguments, Display, Write};
-
-/// A request's lines.
-pub(super) fn text(payload: &Payload) -> Result<String, Malformed> {
-    let mut out = Lines::default();
-    for chunk in payload.chunks() {
-        match payload.signal() {
-            Signal::Traces => out.traces(chunk)?,
-            Signal::Metrics => out.metrics(chunk)?,
-            Signal::Logs => out.logs(chunk)?,
-        }
-    }
-    Ok(out.text)
-}
 
 /// The lines so far.
 #[derive(Default)]
-pub(super) struct Lines {
-    text: String,
-    resources: usize,
-}
+pub(super) struct Detailed(String);
 
 /// What stands before an attribute, and before what is below one.
 const ARROW: &str = "     ->";
 
-impl Lines {
+impl Detailed {
     pub(super) fn line(&mut self, line: Arguments<'_>) {
         // Writing to memory cannot fail.
-        let _ = self.text.write_fmt(line);
-        self.text.push('\n');
+        let _ = self.0.write_fmt(line);
+        self.0.push('\n');
     }
 
     /// A fact that is below the last title.
@@ -60,15 +43,6 @@ impl Lines {
             self.line(format_args!("{indent}{ARROW} {}: {value}", lossy(attribute.key)));
         }
         Ok(())
-    }
-
-    fn resource(&mut self, title: &str, resource: &Resource<'_>, schema: &[u8]) -> Result<(), Malformed> {
-        let index = self.resources;
-        self.line(format_args!("{title} #{index}"));
-        self.resources += 1;
-        self.line(format_args!("Resource SchemaURL: {}", lossy(schema)));
-        self.attributes("", "Resource attributes", resource.attributes())?;
-        self.entities(resource)
     }
 
     fn entities(&mut self, resource: &Resource<'_>) -> Result<(), Malformed> {
@@ -102,57 +76,6 @@ impl Lines {
         Ok(())
     }
 
-    fn scope(&mut self, title: &str, index: usize, scope: &Scope<'_>, schema: &[u8]) -> Result<(), Malformed> {
-        self.line(format_args!("{title} #{index}"));
-        self.line(format_args!("{title} SchemaURL: {}", lossy(schema)));
-        let (name, version) = (lossy(scope.name), lossy(scope.version));
-        self.line(format_args!("InstrumentationScope {name} {version}"));
-        self.attributes("", "InstrumentationScope attributes", scope.attributes())
-    }
-
-    fn traces(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_spans(request) {
-            let resource = resource?;
-            self.resource("ResourceSpans", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_spans().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeSpans", index, &scope.scope()?, scope.schema_url()?)?;
-                for (index, span) in scope.spans().enumerate() {
-                    self.line(format_args!("Span #{index}"));
-                    self.span(&span?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn span(&mut self, span: &Span<'_>) -> Result<(), Malformed> {
-        self.fact("Trace ID", id(&span.trace_id));
-        self.fact("Parent ID", id(&span.parent_span_id.unwrap_or_default()));
-        self.fact("ID", id(&span.span_id));
-        self.fact("Name", lossy(span.name));
-        self.fact("Kind", word(&SPAN_KINDS, "SPAN_KIND_", span.kind));
-        if !span.trace_state.is_empty() {
-            self.fact("TraceState", lossy(span.trace_state));
-        }
-        self.fact("Start time", time(span.start_unix_nano));
-        self.fact("End time", time(span.end_unix_nano));
-        let status = span.status.unwrap_or_default();
-        self.fact("Status code", word(&STATUS_CODES, "STATUS_CODE_", status.code));
-        self.fact("Status message", lossy(status.message));
-        self.fact("DroppedAttributesCount", span.dropped_attributes_count);
-        self.fact("DroppedEventsCount", span.dropped_events_count);
-        self.fact("DroppedLinksCount", span.dropped_links_count);
-        self.attributes("", "Attributes", span.attributes())?;
-        for (index, event) in span.events().enumerate() {
-            self.event(index, &event?)?;
-        }
-        for (index, link) in span.links().enumerate() {
-            self.link(index, &link?)?;
-        }
-        Ok(())
-    }
-
     fn fact(&mut self, name: &str, value: impl Display) {
         self.line(format_args!("    {name:<15}: {value}"));
     }
@@ -179,24 +102,62 @@ impl Lines {
         self.below("DroppedAttributesCount", link.dropped_attributes_count);
         self.attributes("     ", OF_PART, link.attributes())
     }
+}
 
-    fn logs(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_logs(request) {
-            let resource = resource?;
-            self.resource("ResourceLog", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_logs().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeLogs", index, &scope.scope()?, scope.schema_url()?)?;
-                for (index, record) in scope.log_records().enumerate() {
-                    self.line(format_args!("LogRecord #{index}"));
-                    self.record(&record?)?;
-                }
-            }
+impl Form for Detailed {
+    fn titles(signal: Signal) -> [&'static str; 2] {
+        match signal {
+            Signal::Traces => ["ResourceSpans", "ScopeSpans"],
+            Signal::Metrics => ["ResourceMetrics", "ScopeMetrics"],
+            Signal::Logs => ["ResourceLog", "ScopeLogs"],
+        }
+    }
+
+    fn resource(&mut self, title: &str, index: usize, resource: &Resource<'_>, schema: &[u8]) -> Result<(), Malformed> {
+        self.line(format_args!("{title} #{index}"));
+        self.line(format_args!("Resource SchemaURL: {}", lossy(schema)));
+        self.attributes("", "Resource attributes", resource.attributes())?;
+        self.entities(resource)
+    }
+
+    fn scope(&mut self, title: &str, index: usize, scope: &Scope<'_>, schema: &[u8]) -> Result<(), Malformed> {
+        self.line(format_args!("{title} #{index}"));
+        self.line(format_args!("{title} SchemaURL: {}", lossy(schema)));
+        let (name, version) = (lossy(scope.name), lossy(scope.version));
+        self.line(format_args!("InstrumentationScope {name} {version}"));
+        self.attributes("", "InstrumentationScope attributes", scope.attributes())
+    }
+
+    fn span(&mut self, index: usize, span: &Span<'_>) -> Result<(), Malformed> {
+        self.line(format_args!("Span #{index}"));
+        self.fact("Trace ID", id(&span.trace_id));
+        self.fact("Parent ID", id(&span.parent_span_id.unwrap_or_default()));
+        self.fact("ID", id(&span.span_id));
+        self.fact("Name", lossy(span.name));
+        self.fact("Kind", word(&SPAN_KINDS, "SPAN_KIND_", span.kind));
+        if !span.trace_state.is_empty() {
+            self.fact("TraceState", lossy(span.trace_state));
+        }
+        self.fact("Start time", time(span.start_unix_nano));
+        self.fact("End time", time(span.end_unix_nano));
+        let status = span.status.unwrap_or_default();
+        self.fact("Status code", word(&STATUS_CODES, "STATUS_CODE_", status.code));
+        self.fact("Status message", lossy(status.message));
+        self.fact("DroppedAttributesCount", span.dropped_attributes_count);
+        self.fact("DroppedEventsCount", span.dropped_events_count);
+        self.fact("DroppedLinksCount", span.dropped_links_count);
+        self.attributes("", "Attributes", span.attributes())?;
+        for (index, event) in span.events().enumerate() {
+            self.event(index, &event?)?;
+        }
+        for (index, link) in span.links().enumerate() {
+            self.link(index, &link?)?;
         }
         Ok(())
     }
 
-    fn record(&mut self, record: &LogRecord<'_>) -> Result<(), Malformed> {
+    fn record(&mut self, index: usize, record: &LogRecord<'_>) -> Result<(), Malformed> {
+        self.line(format_args!("LogRecord #{index}"));
         self.line(format_args!(
             "ObservedTimestamp: {}",
             time(record.observed_time_unix_nano)
@@ -217,28 +178,17 @@ impl Lines {
         Ok(())
     }
 
-    fn metrics(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_metrics(request) {
-            let resource = resource?;
-            self.resource("ResourceMetrics", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_metrics().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeMetrics", index, &scope.scope()?, scope.schema_url()?)?;
-                for (index, metric) in scope.metrics().enumerate() {
-                    self.line(format_args!("Metric #{index}"));
-                    self.metric(&metric?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed> {
+    fn metric(&mut self, index: usize, metric: &Metric<'_>) -> Result<(), Malformed> {
+        self.line(format_args!("Metric #{index}"));
         self.line(format_args!("Descriptor:"));
         self.below("Name", lossy(metric.name));
         self.below("Description", lossy(metric.description));
         self.below("Unit", lossy(metric.unit));
         self.data(metric)
+    }
+
+    fn finish(self) -> String {
+        self.0
     }
 }
 

@@ -21,12 +21,15 @@ mod sampling;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use super::complaint::Complaint;
 use super::file::WRITE_FAILED;
 use collector_config::Section;
 use collector_engine::{BoxFuture, Ended, Exporter, ExporterFactory, ExporterInput, Host, Queue, reason};
 use collector_pdata::{Malformed, Payload, Signal};
+use detailed::Detailed;
+use normal::Normal;
 use sampling::Sampler;
 use std::fs::File;
 use std::io::{self, Write};
@@ -154,8 +157,8 @@ impl Shown {
     fn of(payload: &Payload, verbosity: Verbosity) -> Result<Shown, Malformed> {
         let text = match verbosity {
             Verbosity::Basic => String::new(),
-            Verbosity::Normal => normal::text(payload)?,
-            Verbosity::Detailed => detailed::text(payload)?,
+            Verbosity::Normal => walk::text::<Normal>(payload)?,
+            Verbosity::Detailed => walk::text::<Detailed>(payload)?,
         };
         Ok(Shown {
             title: summary::title(payload.signal()),

@@ -1,48 +1,42 @@
 //! About a line an item.
 
 use super::form::{fixed, id, pairs, shortest, text as lossy};
-use collector_pdata::logs::resource_logs;
+use super::walk::Form;
+use collector_pdata::logs::LogRecord;
 use collector_pdata::metrics::{
     Data, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, Number, NumberDataPoint, SummaryDataPoint,
-    resource_metrics,
 };
-use collector_pdata::traces::{Attributes, Resource, Scope, resource_spans};
-use collector_pdata::{Malformed, Payload, Signal, Value};
+use collector_pdata::traces::{Attributes, Resource, Scope, Span};
+use collector_pdata::{Malformed, Signal, Value};
 use std::f64::consts::LN_2;
 use std::fmt::Write;
 
-/// A request's lines.
-pub(super) fn text(payload: &Payload) -> Result<String, Malformed> {
-    let mut out = Lines::default();
-    for chunk in payload.chunks() {
-        match payload.signal() {
-            Signal::Traces => out.traces(chunk)?,
-            Signal::Metrics => out.metrics(chunk)?,
-            Signal::Logs => out.logs(chunk)?,
+/// The lines so far.
+#[derive(Default)]
+pub(super) struct Normal(String);
+
+impl Normal {
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+}
+
+impl Form for Normal {
+    fn titles(signal: Signal) -> [&'static str; 2] {
+        match signal {
+            Signal::Traces => ["ResourceTraces", "ScopeTraces"],
+            Signal::Metrics => ["ResourceMetrics", "ScopeMetrics"],
+            Signal::Logs => ["ResourceLog", "ScopeLog"],
         }
     }
-    Ok(out.text)
-}
 
-#[derive(Default)]
-struct Lines {
-    text: String,
-    resources: usize,
-}
-
-impl Lines {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    fn resource(&mut self, title: &str, resource: &Resource<'_>, schema: &[u8]) -> Result<(), Malformed> {
-        let mut line = format!("{title} #{}", self.resources);
+    fn resource(&mut self, title: &str, index: usize, resource: &Resource<'_>, schema: &[u8]) -> Result<(), Malformed> {
+        let mut line = format!("{title} #{index}");
         if !schema.is_empty() {
             let _ = write!(line, " [{}]", lossy(schema));
         }
         put_pairs(&mut line, resource.attributes())?;
-        self.resources += 1;
         self.line(&line);
         Ok(())
     }
@@ -63,58 +57,21 @@ impl Lines {
         Ok(())
     }
 
-    fn traces(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_spans(request) {
-            let resource = resource?;
-            self.resource("ResourceTraces", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_spans().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeTraces", index, &scope.scope()?, scope.schema_url()?)?;
-                for span in scope.spans() {
-                    let span = span?;
-                    let mut line = format!("{} {} {}", lossy(span.name), id(&span.trace_id), id(&span.span_id));
-                    put_pairs(&mut line, span.attributes())?;
-                    self.line(&line);
-                }
-            }
-        }
+    fn span(&mut self, _: usize, span: &Span<'_>) -> Result<(), Malformed> {
+        let mut line = format!("{} {} {}", lossy(span.name), id(&span.trace_id), id(&span.span_id));
+        put_pairs(&mut line, span.attributes())?;
+        self.line(&line);
         Ok(())
     }
 
-    fn logs(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_logs(request) {
-            let resource = resource?;
-            self.resource("ResourceLog", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_logs().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeLog", index, &scope.scope()?, scope.schema_url()?)?;
-                for record in scope.log_records() {
-                    let record = record?;
-                    let mut line = Value::of(record.body()?)?.as_string();
-                    put_pairs(&mut line, record.attributes())?;
-                    self.line(&line);
-                }
-            }
-        }
+    fn record(&mut self, _: usize, record: &LogRecord<'_>) -> Result<(), Malformed> {
+        let mut line = Value::of(record.body()?)?.as_string();
+        put_pairs(&mut line, record.attributes())?;
+        self.line(&line);
         Ok(())
     }
 
-    fn metrics(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for resource in resource_metrics(request) {
-            let resource = resource?;
-            self.resource("ResourceMetrics", &resource.resource()?, resource.schema_url()?)?;
-            for (index, scope) in resource.scope_metrics().enumerate() {
-                let scope = scope?;
-                self.scope("ScopeMetrics", index, &scope.scope()?, scope.schema_url()?)?;
-                for metric in scope.metrics() {
-                    self.metric(&metric?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Malformed> {
+    fn metric(&mut self, _: usize, metric: &Metric<'_>) -> Result<(), Malformed> {
         let mut put = |attributes, value: String| {
             let line = format!("{}{{{}}} {value}", lossy(metric.name), pairs(attributes)?.join(","));
             self.line(&line);
@@ -139,6 +96,10 @@ impl Lines {
                 put(point.attributes(), summary(&point)?)
             }),
         }
+    }
+
+    fn finish(self) -> String {
+        self.0
     }
 }
 

@@ -1,6 +1,6 @@
 //! The data points of a metric, in all detail.
 
-use super::detailed::Lines;
+use super::detailed::Detailed;
 use super::form::{fixed, id, time, word};
 use super::normal::{bucket_index, factor};
 use collector_pdata::Malformed;
@@ -10,7 +10,7 @@ use collector_pdata::metrics::{
 };
 use collector_pdata::traces::Attributes;
 
-impl Lines {
+impl Detailed {
     /// The kind of data, and the points.
     pub(super) fn data(&mut self, metric: &Metric<'_>) -> Result<(), Malformed> {
         let kind = match metric.data {
