@@ -30,6 +30,8 @@ pub enum ConditionType {
     PodsManifestInjection,
     /// The gateway sends to the destination.
     DestinationConfigured,
+    /// A Source or a rule does what its author asks for.
+    Accepted,
 }
 
 impl ConditionType {
@@ -42,6 +44,7 @@ impl ConditionType {
             Self::WorkloadRollout => "WorkloadRollout",
             Self::PodsManifestInjection => "PodsManifestInjection",
             Self::DestinationConfigured => "DestinationConfigured",
+            Self::Accepted => "Accepted",
         }
     }
 }
@@ -166,6 +169,46 @@ impl PodsManifestInjection {
             Self::PodsAppliedSuccessfully => "PodsAppliedSuccessfully",
             Self::PodsManifestInjectionNotRequired => "PodsManifestInjectionNotRequired",
             Self::RolloutInProgress => "RolloutInProgress",
+        }
+    }
+}
+
+/// Reasons of the condition `Accepted` of a Source and of an InstrumentationRule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Accepted {
+    /// A Source instruments what it is about.
+    Instruments,
+    /// A Source excludes what it is about.
+    Excludes,
+    /// There is nothing that a Source is about.
+    NoWorkload,
+    /// Other Sources decide about all that a Source is about.
+    PassedOver,
+    /// The configuration ignores the namespace.
+    NamespaceIgnored,
+    /// It cannot be read.
+    Invalid,
+    /// All of a rule has its effect.
+    InEffect,
+    /// Something in a rule has no effect.
+    PartlyInEffect,
+    /// The rule is switched off.
+    Disabled,
+}
+
+impl Accepted {
+    /// As it stands in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Instruments => "Instruments",
+            Self::Excludes => "Excludes",
+            Self::NoWorkload => "NoWorkload",
+            Self::PassedOver => "PassedOver",
+            Self::NamespaceIgnored => "NamespaceIgnored",
+            Self::Invalid => "Invalid",
+            Self::InEffect => "InEffect",
+            Self::PartlyInEffect => "PartlyInEffect",
+            Self::Disabled => "Disabled",
         }
     }
 }
