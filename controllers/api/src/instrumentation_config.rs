@@ -145,7 +145,7 @@ pub struct SamplingCollectorConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HighlyRelevantOperation {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Only traces that took at least so many milliseconds.
@@ -171,7 +171,7 @@ pub struct HighlyRelevantOperation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostReduction {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Id of the rule.
@@ -307,7 +307,7 @@ pub struct UrlTemplatizationConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultTemplatization {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Which requests are left alone.
@@ -382,7 +382,7 @@ pub struct HeadSampling {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoisyOperation {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Id of the rule.
@@ -441,7 +441,7 @@ pub struct RuntimeMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JavaRuntimeMetrics {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Single metrics.
@@ -453,7 +453,7 @@ pub struct JavaRuntimeMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JavaRuntimeMetric {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// The name.
