@@ -122,6 +122,11 @@ const ALLOWED: &[Allowed] = &[
         because: "the controllers write configurations, and never come to know who runs them",
     },
     Allowed {
+        package: "controllers",
+        may_know: May::Only(&["controllers-api", "controllers-core", "kit"]),
+        because: "the rim fetches and applies: what it needs of a collector is in what the core has decided",
+    },
+    Allowed {
         package: "odigos",
         may_know: May::Anything,
         because: "the one place where several systems are put together in one process",

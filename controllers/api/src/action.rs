@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 /// Changes telemetry on its way through the collectors. Exactly one kind of change.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Action",

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// The gateway or the node collectors, as the scheduler wants them. Not for editing.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "CollectorsGroup",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: deletes attributes. Served as an Action.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "DeleteAttribute",

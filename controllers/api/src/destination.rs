@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// Where telemetry is sent.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Destination",

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 /// What the product has decided for one workload, and how far it has got. Made by the instrumentor; not for editing.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "InstrumentationConfig",

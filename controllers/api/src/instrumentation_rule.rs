@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Changes what agents collect, for all workloads or those in its scopes.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "InstrumentationRule",

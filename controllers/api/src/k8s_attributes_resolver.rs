@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: adds Kubernetes attributes. Served as an Action.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "K8sAttributesResolver",

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// Looks at workloads that run outside of Kubernetes, in an account at a cloud provider.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "OdigosCloudConnector",

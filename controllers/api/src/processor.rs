@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A processor of the collector, with its own configuration, for a collector's role.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Processor",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Rules that decide which traces are kept. The first list with a match decides.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Sampling",

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Marks a workload or all workloads of a namespace for instrumentation, or excludes them.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Source",
