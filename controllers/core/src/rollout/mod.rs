@@ -20,6 +20,7 @@
 
 mod budget;
 mod canary;
+mod configuration;
 mod decide;
 mod health;
 mod pod;
@@ -27,6 +28,7 @@ mod record;
 mod workload;
 
 pub use budget::allowed;
+pub use configuration::Configuration;
 pub use decide::{decide, is_under_way};
 pub use pod::{ContainerState, PodState};
 pub use record::{RolledBack, rolled_back, to_annotation};
