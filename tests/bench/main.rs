@@ -20,7 +20,7 @@ use servers::Server;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Bare and traced, this many times.
+/// Bare and traced, this many times, unless the variable `ROUNDS` says otherwise.
 const ROUNDS: usize = 12;
 const SECONDS: u32 = 2;
 const SERVER_CPU: usize = 0;
@@ -115,14 +115,15 @@ impl Subject {
 }
 
 fn compare(name: &str, subject: &mut Subject, server: &Server) -> Result<()> {
+    let rounds = std::env::var("ROUNDS").map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     load(server)?;
     let (mut bare, mut traced) = (vec![load(server)?], Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         traced.push(traced_load(subject, server)?);
         bare.push(load(server)?);
     }
     let (added, ratio) = against_neighbours(&traced, &bare);
-    println!("{name}: medians of {ROUNDS} rounds: added {added:.2} us a request, {ratio:.3} of bare throughput");
+    println!("{name}: medians of {rounds} rounds: added {added:.2} us a request, {ratio:.3} of bare throughput");
     // What no difference at all looks like on this machine.
     let (every_other, between): (Vec<_>, Vec<_>) = (
         bare.iter().step_by(2).copied().collect(),
