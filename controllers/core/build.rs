@@ -1,4 +1,4 @@
-//! Makes the table of destinations out of the files in `destinations/`, so that a new one is a file and no line of code.
+//! Makes tables out of the files in `destinations/` and `distributions/`, so that a new one is a file and no line of code.
 
 #![forbid(unsafe_code)]
 
@@ -8,9 +8,15 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("destinations");
-    println!("cargo::rerun-if-changed={}", folder.display());
-    let mut paths = fs::read_dir(&folder)?
+    table("destinations")?;
+    table("distributions")
+}
+
+/// Writes `FOLDER.rs`: name and text of each YAML file in the folder.
+fn table(folder: &str) -> Result<(), Box<dyn Error>> {
+    let path = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(folder);
+    println!("cargo::rerun-if-changed={}", path.display());
+    let mut paths = fs::read_dir(&path)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -21,6 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(table, "    ({name:?}, include_str!({path:?})),")?;
     }
     table.push(']');
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("destinations.rs"), table)?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join(format!("{folder}.rs")), table)?;
     Ok(())
 }

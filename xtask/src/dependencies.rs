@@ -118,8 +118,13 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         package: "controllers-core",
-        may_know: May::Only(&["collector-config"]),
+        may_know: May::Only(&["collector-config", "controllers-api"]),
         because: "the controllers write configurations, and never come to know who runs them",
+    },
+    Allowed {
+        package: "controllers",
+        may_know: May::Only(&["controllers-api", "controllers-core", "kit"]),
+        because: "the rim fetches and applies: what it needs of a collector is in what the core has decided",
     },
     Allowed {
         package: "odigos",

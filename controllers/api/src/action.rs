@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 /// Changes telemetry on its way through the collectors. Exactly one kind of change.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Action",
@@ -33,19 +34,19 @@ use std::collections::BTreeMap;
     {"rule": "[has(self.addClusterInfo), has(self.deleteAttribute), has(self.renameAttribute), has(self.k8sAttributes), has(self.piiMasking), has(self.urlTemplatization), has(self.spanRenamer), has(self.extractAttribute), has(self.dbQueryTemplatization), has(self.inferDbAttributes)].exists_one(given, given)", "message": "exactly one of addClusterInfo, deleteAttribute, renameAttribute, k8sAttributes, piiMasking, urlTemplatization, spanRenamer, extractAttribute, dbQueryTemplatization, inferDbAttributes must be given"},
 ]))]
 pub struct ActionSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
-    /// Adds fixed attributes to every resource.
+    /// Adds attributes with fixed values, such as the cluster's name, to every resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub add_cluster_info: Option<ClusterInfoAction>,
     /// Replaces literals in database statements, so that few distinct ones are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub db_query_templatization: Option<DbQueryTemplatizationAction>,
-    /// Deletes attributes.
+    /// Deletes attributes by their names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_attribute: Option<DeleteAttributeAction>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Extracts attributes from the values of others.
@@ -57,21 +58,21 @@ pub struct ActionSpec {
     /// Adds attributes of the pod, its workload, namespace and node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub k8s_attributes: Option<K8sAttributesAction>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// Masks personal data.
+    /// Masks personal data in the values of attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pii_masking: Option<PiiMaskingAction>,
-    /// Renames attributes.
+    /// Gives attributes other names; values stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rename_attribute: Option<RenameAttributeAction>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<Signal>,
     /// Renames spans by regular expressions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span_renamer: Option<SpanRenamerAction>,
-    /// Replaces the variables in paths by placeholders.
+    /// Replaces the variable parts of URL paths by placeholders, so that few distinct ones are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_templatization: Option<UrlTemplatizationAction>,
 }
@@ -92,10 +93,10 @@ pub struct UrlTemplatizationAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UrlTemplatizationRule {
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
-    /// Paths such as /user/{id}.
+    /// Paths such as /user/{id}; a variable may have a pattern: {id:[0-9]+}. The first that fits a path is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<String>,
 }
@@ -104,10 +105,10 @@ pub struct UrlTemplatizationRule {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultTemplatizationRule {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
     /// Which requests are left alone.
@@ -121,7 +122,7 @@ pub struct DefaultTemplatizationRule {
 pub struct SpanRenamerAction {
     /// The language whose spans are meant.
     pub programming_language: ProgrammingLanguage,
-    /// Applied to the span's name in this order.
+    /// Replacements, applied to the span's name in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regex_replacements: Vec<RegexReplacement>,
     /// The instrumentation scope whose spans are meant.
@@ -132,7 +133,7 @@ pub struct SpanRenamerAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RenameAttributeAction {
-    /// Old name to new name.
+    /// The new name of each attribute by its old one.
     pub renames: BTreeMap<String, String>,
 }
 
@@ -149,7 +150,7 @@ pub struct PiiMaskingAction {
     /// Known kinds of personal data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pii_categories: Vec<PiiCategory>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
 }
@@ -182,7 +183,7 @@ pub struct K8sAttributesAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InferDbAttributesAction {
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
 }
@@ -191,7 +192,7 @@ pub struct InferDbAttributesAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtractAttributeAction {
-    /// What to extract.
+    /// Which attributes to make, and of what.
     #[schemars(extend("minItems" = 1))]
     pub extractions: Vec<Extraction>,
 }
@@ -200,13 +201,13 @@ pub struct ExtractAttributeAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Extraction {
-    /// The format in which the key is looked for.
+    /// The format in which lookupKey is looked for; with lookupKey, instead of regex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_format: Option<DataFormat>,
-    /// The key or path element whose value is meant.
+    /// The key or path element whose value is extracted; with dataFormat, instead of regex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup_key: Option<String>,
-    /// The regular expression.
+    /// A regular expression whose first group is extracted; instead of lookupKey and dataFormat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
     /// The attribute that the value is written to.
@@ -225,13 +226,13 @@ pub struct DeleteAttributeAction {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DbQueryTemplatizationAction {
-    /// Remove the casts of PostgreSQL.
+    /// True to remove PostgreSQL's casts (::type).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remove_postgres_cast_operator: Option<bool>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
-    /// Replace literals by placeholders.
+    /// True to replace literals by placeholders.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub templatize_literals: Option<bool>,
 }
@@ -242,7 +243,7 @@ pub struct DbQueryTemplatizationAction {
 pub struct ClusterInfoAction {
     /// The attributes to add.
     pub cluster_attributes: Vec<ClusterAttribute>,
-    /// Replace the value where the attribute is there already.
+    /// True to replace the value where the attribute is there already; otherwise that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overwrite_existing_values: Option<bool>,
 }

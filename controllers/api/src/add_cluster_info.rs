@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: adds fixed attributes. Served as an Action.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "AddClusterInfo",
@@ -22,20 +23,20 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AddClusterInfoSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
     /// The attributes to add.
     pub cluster_attributes: Vec<ClusterAttribute>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// Replace the value where the attribute is there already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overwrite_existing_values: Option<bool>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<Signal>,
 }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct LabelAttribute {
     /// The attribute that the value is written to.
     pub attribute_key: String,
-    /// Where the key is looked up. Superseded by fromSources.
+    /// The object whose label is read. Superseded by fromSources.
     #[serde(default)]
     pub r#from: AttributeSource,
-    /// Where the key is looked up, the first that has it wins.
+    /// The objects that are looked at; the first that has the key wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_sources: Vec<AttributeSource>,
     /// The label's key.
@@ -27,10 +27,10 @@ pub struct AnnotationAttribute {
     pub annotation_key: String,
     /// The attribute that the value is written to.
     pub attribute_key: String,
-    /// Where the key is looked up. Superseded by fromSources.
+    /// The object whose annotation is read: pod, namespace or node. Superseded by fromSources.
     #[serde(default = "crate::defaults::pod")]
     pub r#from: String,
-    /// Where the key is looked up, the first that has it wins.
+    /// The objects that are looked at; the first that has the key wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub from_sources: Vec<AttributeSource>,
 }
@@ -59,7 +59,7 @@ pub struct CustomRegexMasking {
 pub struct CustomFormatMasking {
     /// The format in which the key is looked for.
     pub data_format: DataFormat,
-    /// The key or path element whose value is meant.
+    /// The key or path element whose value is masked.
     pub lookup_key: String,
 }
 
@@ -81,7 +81,7 @@ pub struct UrlTemplatizationSkipPolicy {
 pub struct RegexReplacement {
     /// The regular expression.
     pub regex_pattern: String,
-    /// The replacement; groups of the expression by number or name.
+    /// The replacement; $1 or ${name} stand for groups of the expression.
     pub template_text: String,
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// The gateway or the node collectors, as the scheduler wants them. Not for editing.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "CollectorsGroup",
@@ -125,7 +126,7 @@ pub struct ServiceIo {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TailSampling {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// How long the spans of a trace are waited for.
@@ -137,7 +138,7 @@ pub struct TailSampling {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpanSamplingAttributes {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Leave the category of the decision out.
@@ -271,7 +272,7 @@ pub struct SpanMetrics {
     /// Attributes that become dimensions beside the default ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub additional_dimensions: Vec<String>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Resource attributes that are no dimensions.
@@ -324,7 +325,7 @@ pub struct OwnMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IntervalMetrics {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Time between two collections, as a duration.

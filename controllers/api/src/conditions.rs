@@ -30,6 +30,10 @@ pub enum ConditionType {
     PodsManifestInjection,
     /// The gateway sends to the destination.
     DestinationConfigured,
+    /// A Source or a rule does what its author asks for.
+    Accepted,
+    /// The collectors make the change of an Action.
+    TransformedToProcessor,
 }
 
 impl ConditionType {
@@ -42,6 +46,8 @@ impl ConditionType {
             Self::WorkloadRollout => "WorkloadRollout",
             Self::PodsManifestInjection => "PodsManifestInjection",
             Self::DestinationConfigured => "DestinationConfigured",
+            Self::Accepted => "Accepted",
+            Self::TransformedToProcessor => "TransformedToProcessor",
         }
     }
 }
@@ -156,6 +162,22 @@ pub enum PodsManifestInjection {
     PodsManifestInjectionNotRequired,
     /// The pods are being replaced.
     RolloutInProgress,
+    /// As many rollouts as allowed are under way; the pods are replaced after those.
+    WaitingInRolloutQueue,
+    /// The pods will be replaced.
+    WaitingForAutomaticRollout,
+    /// The pods of a Job stay as they are; its next ones get what they need.
+    WaitingForNextJobRun,
+    /// The pods are static, and stay as they are until their owner replaces them.
+    RolloutNotSupportedForStaticPods,
+    /// Automatic rollouts are switched off: the user must restart the workload.
+    RestartRequiredAutoRolloutDisabled,
+    /// The workload could not be restarted: the user must do it.
+    RestartRequiredAutoRolloutFailed,
+    /// Pods were made while the webhook did not answer: the user must restart the workload.
+    RestartRequiredWebhookMissed,
+    /// No agent shall run, and no pod has anything of one.
+    AgentDisabled,
 }
 
 impl PodsManifestInjection {
@@ -166,6 +188,119 @@ impl PodsManifestInjection {
             Self::PodsAppliedSuccessfully => "PodsAppliedSuccessfully",
             Self::PodsManifestInjectionNotRequired => "PodsManifestInjectionNotRequired",
             Self::RolloutInProgress => "RolloutInProgress",
+            Self::WaitingInRolloutQueue => "WaitingInRolloutQueue",
+            Self::WaitingForAutomaticRollout => "WaitingForAutomaticRollout",
+            Self::WaitingForNextJobRun => "WaitingForNextJobRun",
+            Self::RolloutNotSupportedForStaticPods => "RolloutNotSupportedForStaticPods",
+            Self::RestartRequiredAutoRolloutDisabled => "RestartRequiredAutoRolloutDisabled",
+            Self::RestartRequiredAutoRolloutFailed => "RestartRequiredAutoRolloutFailed",
+            Self::RestartRequiredWebhookMissed => "RestartRequiredWebhookMissed",
+            Self::AgentDisabled => "AgentDisabled",
+        }
+    }
+}
+
+/// Reasons of the condition of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DestinationConfigured {
+    /// The gateway's configuration sends to it.
+    Configured,
+    /// It is sent to, but not all signals that it asks for.
+    PartlyConfigured,
+    /// The destination is switched off.
+    Disabled,
+    /// There is no destination of this type.
+    UnknownType,
+    /// The collector cannot send to this type yet; the message says the way around.
+    NotSupported,
+    /// It asks for no signal, or for one that this type does not take.
+    NoSignals,
+    /// Fields are missing or wrong; the message names each.
+    InvalidFields,
+    /// There is no Secret of the name in secretRef.
+    SecretNotFound,
+    /// Keys are missing in the Secret; the message names each.
+    SecretIncomplete,
+}
+
+impl DestinationConfigured {
+    /// As it stands in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Configured => "Configured",
+            Self::PartlyConfigured => "PartlyConfigured",
+            Self::Disabled => "Disabled",
+            Self::UnknownType => "UnknownType",
+            Self::NotSupported => "NotSupported",
+            Self::NoSignals => "NoSignals",
+            Self::InvalidFields => "InvalidFields",
+            Self::SecretNotFound => "SecretNotFound",
+            Self::SecretIncomplete => "SecretIncomplete",
+        }
+    }
+}
+
+/// Reasons of the condition of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransformedToProcessor {
+    /// The collectors' configuration has it.
+    ProcessorCreated,
+    /// Agents do it, so the collectors need not.
+    ProcessorNotRequired,
+    /// The Action is switched off.
+    Disabled,
+    /// It cannot be expressed; the message says why and what to change.
+    FailedToTransformToProcessor,
+}
+
+impl TransformedToProcessor {
+    /// As it stands in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProcessorCreated => "ProcessorCreated",
+            Self::ProcessorNotRequired => "ProcessorNotRequired",
+            Self::Disabled => "Disabled",
+            Self::FailedToTransformToProcessor => "FailedToTransformToProcessor",
+        }
+    }
+}
+
+/// Reasons of the condition `Accepted` of a Source and of an InstrumentationRule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Accepted {
+    /// A Source instruments what it is about.
+    Instruments,
+    /// A Source excludes what it is about.
+    Excludes,
+    /// There is nothing that a Source is about.
+    NoWorkload,
+    /// Other Sources decide about all that a Source is about.
+    PassedOver,
+    /// The configuration ignores the namespace.
+    NamespaceIgnored,
+    /// It cannot be read.
+    Invalid,
+    /// All of a rule has its effect.
+    InEffect,
+    /// Something in a rule has no effect.
+    PartlyInEffect,
+    /// The rule is switched off.
+    Disabled,
+}
+
+impl Accepted {
+    /// As it stands in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Instruments => "Instruments",
+            Self::Excludes => "Excludes",
+            Self::NoWorkload => "NoWorkload",
+            Self::PassedOver => "PassedOver",
+            Self::NamespaceIgnored => "NamespaceIgnored",
+            Self::Invalid => "Invalid",
+            Self::InEffect => "InEffect",
+            Self::PartlyInEffect => "PartlyInEffect",
+            Self::Disabled => "Disabled",
         }
     }
 }

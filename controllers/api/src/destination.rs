@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// Where telemetry is sent.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Destination",
@@ -26,22 +27,23 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DestinationSpec {
-    /// The fields of the destination's type that are no secrets.
+    /// The fields of the type that are not secret, as texts; docs/destinations.md lists them for each type.
     pub data: BTreeMap<String, String>,
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     pub destination_name: String,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// Which metrics are sent; absent means the default for each.
+    /// Which kinds of metrics are sent; absent means the default of each. Only where signals has METRICS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_settings: Option<MetricsSettings>,
-    /// The Secret with the destination's credentials, in the same namespace.
+    /// The Secret with the fields of the type that are secret. It lies in the namespace of the Destination, and its keys are the
+    /// names of the fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretRef>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<Signal>,
-    /// Whose telemetry is sent here; absent means everyone's.
+    /// The workloads whose telemetry is sent here, by namespace or by data stream; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_selector: Option<SourceSelector>,
     /// The type of the destination, such as jaeger or datadog.
@@ -52,10 +54,10 @@ pub struct DestinationSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceSelector {
-    /// Data streams whose telemetry is sent here.
+    /// Names of data streams: of the Sources with a label odigos.io/data-stream-<name> with the value true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_streams: Vec<String>,
-    /// Only what runs in these namespaces.
+    /// Names of namespaces: of the workloads that run in them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<String>,
 }
@@ -64,7 +66,7 @@ pub struct SourceSelector {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
-    /// The name.
+    /// The name of the Secret.
     #[serde(default)]
     pub name: String,
 }

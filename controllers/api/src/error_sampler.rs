@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: keeps traces with an error and a part of the others.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "ErrorSampler",
@@ -21,18 +22,18 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorSamplerSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Percentage of the remaining traces that is kept.
     #[serde(rename = "fallback_sampling_ratio")]
     pub fallback_sampling_ratio: f64,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<LegacySignal>,
 }

@@ -49,10 +49,10 @@ pub struct PayloadCollection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessagingPayload {
-    /// Drop a payload that was cut, instead of sending its beginning.
+    /// True to drop a payload that is longer than maxPayloadLength, instead of sending its beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_partial_payloads: Option<bool>,
-    /// The most that is kept of one payload, in bytes.
+    /// The most that is kept of one payload, in bytes; absent means the agent's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload_length: Option<i64>,
 }
@@ -61,13 +61,13 @@ pub struct MessagingPayload {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpPayload {
-    /// Drop a payload that was cut, instead of sending its beginning.
+    /// True to drop a payload that is longer than maxPayloadLength, instead of sending its beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_partial_payloads: Option<bool>,
-    /// The most that is kept of one payload, in bytes.
+    /// The most that is kept of one payload, in bytes; absent means the agent's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload_length: Option<i64>,
-    /// Only bodies of these media types.
+    /// Only bodies of these media types, such as application/json; absent means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mime_types: Vec<String>,
 }
@@ -76,13 +76,13 @@ pub struct HttpPayload {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DbQueryPayload {
-    /// Drop a payload that was cut, instead of sending its beginning.
+    /// True to drop a payload that is longer than maxPayloadLength, instead of sending its beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_partial_payloads: Option<bool>,
-    /// The most that is kept of one payload, in bytes.
+    /// The most that is kept of one payload, in bytes; absent means the agent's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_payload_length: Option<i64>,
-    /// What happens to literals in statements.
+    /// What happens to literals in statements, as the agent of the language names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sanitization_policy: Option<String>,
 }
@@ -91,7 +91,7 @@ pub struct DbQueryPayload {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeadersCollection {
-    /// Names of the HTTP headers.
+    /// Names of HTTP headers, in any case; each becomes an attribute http.request.header.<name>.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub header_keys: Vec<String>,
 }

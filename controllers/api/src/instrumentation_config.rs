@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 /// What the product has decided for one workload, and how far it has got. Made by the instrumentor; not for editing.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "InstrumentationConfig",
@@ -145,7 +146,7 @@ pub struct SamplingCollectorConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HighlyRelevantOperation {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Only traces that took at least so many milliseconds.
@@ -171,7 +172,7 @@ pub struct HighlyRelevantOperation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostReduction {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Id of the rule.
@@ -307,7 +308,7 @@ pub struct UrlTemplatizationConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DefaultTemplatization {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Which requests are left alone.
@@ -382,7 +383,7 @@ pub struct HeadSampling {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoisyOperation {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Id of the rule.
@@ -441,7 +442,7 @@ pub struct RuntimeMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JavaRuntimeMetrics {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Single metrics.
@@ -453,7 +454,7 @@ pub struct JavaRuntimeMetrics {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JavaRuntimeMetric {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// The name.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The health of one instrumented process and its parts. Made by agents; not for editing.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "InstrumentationInstance",

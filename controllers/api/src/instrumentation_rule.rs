@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Changes what agents collect, for all workloads or those in its scopes.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "InstrumentationRule",
@@ -37,25 +38,25 @@ pub struct InstrumentationRuleSpec {
     /// Functions of the user's own code that become spans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_instrumentations: Option<CustomInstrumentations>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Log lines taken from the process's writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ebpf_log_capture: Option<EbpfLogCapture>,
-    /// The part that is kept of traces for which no rule decides.
+    /// The part of all traces that is kept where no sampling rule decides, before they begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_sampling_fallback_fraction: Option<HeadSamplingFallbackFraction>,
     /// HTTP headers that become span attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers_collection: Option<HeadersCollection>,
-    /// Restricts the rule to libraries.
+    /// The instrumentation libraries that the rule applies to; absent means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instrumentation_libraries: Vec<InstrumentationLibrary>,
     /// Metrics of connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_metrics: Option<NetworkMetrics>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// Which distributions of the agents are used.
@@ -64,13 +65,13 @@ pub struct InstrumentationRuleSpec {
     /// Which payloads become span attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload_collection: Option<PayloadCollection>,
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_name: Option<String>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<SourceScopes>,
-    /// Whether traces are made at all.
+    /// Switches traces off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_config: Option<TraceConfig>,
     /// Which libraries make spans.
@@ -82,7 +83,7 @@ pub struct InstrumentationRuleSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TraceConfig {
-    /// Keeps the object, and does nothing.
+    /// True to make no traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
 }
@@ -91,7 +92,7 @@ pub struct TraceConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtelDistros {
-    /// Distributions by name, at most one for each language.
+    /// Names of distributions, such as java-community; at most one for each language.
     pub otel_distro_names: Vec<String>,
 }
 
@@ -101,7 +102,7 @@ pub struct OtelDistros {
 pub struct InstrumentationLibrary {
     /// The programming language.
     pub language: ProgrammingLanguage,
-    /// The name.
+    /// The name of the library, as its instrumentation scope has it.
     pub name: String,
     /// Only spans of this kind.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: adds Kubernetes attributes. Served as an Action.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "K8sAttributesResolver",
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct K8sAttributesResolverSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
     /// Annotations that become resource attributes.
@@ -39,15 +40,15 @@ pub struct K8sAttributesResolverSpec {
     /// Add the workload's uid.
     #[serde(rename = "collectWorkloadUID", skip_serializing_if = "Option::is_none")]
     pub collect_workload_uid: Option<bool>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Labels that become resource attributes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels_attributes: Vec<LabelAttribute>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<Signal>,
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: keeps slow traces of given routes and a part of the others.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "LatencySampler",
@@ -21,19 +22,19 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct LatencySamplerSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// The endpoints, each with its threshold.
     #[serde(rename = "endpoints_filters")]
     pub endpoints_filters: Vec<HttpRouteFilter>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<LegacySignal>,
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 /// Looks at workloads that run outside of Kubernetes, in an account at a cloud provider.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "OdigosCloudConnector",
@@ -38,7 +39,7 @@ pub struct OdigosCloudConnectorSpec {
     /// Discovery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery: Option<DiscoverySettings>,
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The provider.
@@ -107,7 +108,7 @@ pub struct ProviderIdentity {
     /// The account that the credentials belong to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
 }
@@ -214,7 +215,7 @@ pub struct ComputePlatform {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudAccount {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Id of the rule.

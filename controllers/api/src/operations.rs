@@ -82,7 +82,7 @@ pub struct HeadHttpServer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct QueryParam {
-    /// The name.
+    /// The name of the parameter.
     pub name: String,
     /// The value that it must have; empty means any.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A processor of the collector, with its own configuration, for a collector's role.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Processor",
@@ -25,10 +26,10 @@ use serde::{Deserialize, Serialize};
 pub struct ProcessorSpec {
     /// The collectors in which the processor runs.
     pub collector_roles: Vec<CollectorRole>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// Processors run in ascending order of this number.
@@ -37,10 +38,10 @@ pub struct ProcessorSpec {
     /// The configuration of the processor, as the collector reads it.
     #[schemars(schema_with = "any_object")]
     pub processor_config: AnyObject,
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processor_name: Option<String>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<Signal>,
     /// The type of the processor, as the collector names it.
     pub r#type: String,

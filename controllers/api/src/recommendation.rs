@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Something that the product recommends to change, and whether that was done.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Recommendation",

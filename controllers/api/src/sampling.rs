@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Rules that decide which traces are kept. The first list with a match decides.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Sampling",
@@ -27,19 +28,19 @@ pub struct SamplingSpec {
     /// Operations of which only a part is kept, to save cost.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cost_reduction_rules: Vec<CostReductionRule>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Operations whose traces are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub highly_relevant_operations: Vec<HighlyRelevantOperationRule>,
-    /// The name.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Operations of which little or nothing is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub noisy_operations: Vec<NoisyOperationRule>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }
@@ -48,13 +49,13 @@ pub struct SamplingSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NoisyOperationRule {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// The name.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// The operation; absent means any.
@@ -64,7 +65,7 @@ pub struct NoisyOperationRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "maximum" = 100))]
     pub percentage_at_most: Option<f64>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_scopes: Option<SourceScopes>,
 }
@@ -73,7 +74,7 @@ pub struct NoisyOperationRule {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HighlyRelevantOperationRule {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
     /// Only traces that took at least so many milliseconds.
@@ -82,10 +83,10 @@ pub struct HighlyRelevantOperationRule {
     /// Only traces with an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<bool>,
-    /// The name.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// The operation; absent means any.
@@ -95,7 +96,7 @@ pub struct HighlyRelevantOperationRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "maximum" = 100))]
     pub percentage_at_least: Option<f64>,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_scopes: Option<SourceScopes>,
 }
@@ -104,13 +105,13 @@ pub struct HighlyRelevantOperationRule {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CostReductionRule {
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// The name.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// The operation; absent means any.
@@ -119,7 +120,7 @@ pub struct CostReductionRule {
     /// At most so many percent of the traces are kept.
     #[schemars(extend("minimum" = 0, "maximum" = 100))]
     pub percentage_at_most: f64,
-    /// What it applies to; absent means everything.
+    /// The workloads that it applies to; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_scopes: Option<SourceScopes>,
 }

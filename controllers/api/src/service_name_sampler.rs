@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Legacy: keeps traces that pass through given services.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "actions.odigos.io",
     version = "v1alpha1",
     kind = "ServiceNameSampler",
@@ -21,19 +22,19 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceNameSamplerSpec {
-    /// Name for people.
+    /// A name for people, shown in lists and in the UI; free text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action_name: Option<String>,
-    /// Keeps the object, and does nothing.
+    /// True to keep the object without any effect, as if it were not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-    /// Free text for people.
+    /// Free text for people: why the object is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// The services, each with its ratio.
     #[serde(rename = "services_name_filters")]
     pub services_name_filters: Vec<ServiceNameFilter>,
-    /// The kinds of telemetry that are meant.
+    /// The kinds of telemetry that it applies to: TRACES, METRICS, LOGS.
     pub signals: Vec<LegacySignal>,
 }
 

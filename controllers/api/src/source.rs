@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// Marks a workload or all workloads of a namespace for instrumentation, or excludes them.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
+    derive = "PartialEq",
     group = "odigos.io",
     version = "v1alpha1",
     kind = "Source",
@@ -37,18 +38,18 @@ use serde::{Deserialize, Serialize};
     {"rule": "self.workload.kind != 'Namespace' || !has(self.matchWorkloadNameAsRegex) || !self.matchWorkloadNameAsRegex", "message": "for kind Namespace, matchWorkloadNameAsRegex must not be set"},
 ]))]
 pub struct SourceSpec {
-    /// Decisions for single containers that replace what was detected.
+    /// Decisions for single containers of the workload, which replace what was detected. Without effect for kind Namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub container_overrides: Vec<ContainerOverride>,
-    /// Excludes the workload, also where its namespace is instrumented.
+    /// True to leave the workload alone, also where a Source of its namespace or a pattern asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_instrumentation: Option<bool>,
-    /// Read workload.name as a regular expression that must match the whole name.
+    /// True to read workload.name as a regular expression that must match the whole name of a workload. Cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub match_workload_name_as_regex: Option<bool>,
-    /// service.name of the workload, instead of its own name.
+    /// The service.name of the workload's telemetry; absent means the workload's name. Not for kind Namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otel_service_name: Option<String>,
-    /// The workload that is meant. Cannot be changed.
+    /// The workload that is meant, or with kind Namespace all workloads of a namespace. Cannot be changed.
     pub workload: PodWorkload,
 }

@@ -22,11 +22,12 @@ pub struct SourceScopes {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodWorkload {
-    /// Kind of the workload.
+    /// The kind: Deployment, DaemonSet, StatefulSet, CronJob, Job, StaticPod, DeploymentConfig or Rollout; Namespace for all
+    /// workloads of a namespace.
     pub kind: String,
-    /// Name of the workload, or a regular expression; for a Namespace its name.
+    /// The name of the workload; of the namespace for kind Namespace; a regular expression where the Source says so.
     pub name: String,
-    /// Namespace of the workload; the object lies in the same one.
+    /// The namespace of the workload. A Source lies in the same one.
     pub namespace: String,
 }
 
@@ -34,15 +35,15 @@ pub struct PodWorkload {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerOverride {
-    /// Run beside the agent of another vendor instead of leaving the container alone.
+    /// True to run our agent beside one of another vendor; otherwise such a container is left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_concurrent_agents: Option<bool>,
     /// The container's name in the pod.
     pub container_name: String,
-    /// The distribution of the agent, instead of the language's default.
+    /// The name of the agent's distribution, such as java-community; absent means the default of the language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otel_distro_name: Option<String>,
-    /// Facts of the runtime, instead of what was detected.
+    /// What the container runs, instead of what was detected: for containers where the detection is wrong or impossible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_info: Option<RuntimeDetails>,
 }
@@ -70,7 +71,7 @@ pub struct RuntimeDetails {
     /// Agents of other vendors in the process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_agents: Vec<OtherAgent>,
-    /// Version of the runtime.
+    /// Version of the language's runtime, such as 21.0.2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_version: Option<String>,
     /// Whether the process ignores LD_PRELOAD, since it gained privileges when it started.
@@ -82,7 +83,7 @@ pub struct RuntimeDetails {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OtherAgent {
-    /// The name.
+    /// The name of the vendor or product.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -91,7 +92,7 @@ pub struct OtherAgent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvVar {
-    /// The name.
+    /// The name of the variable.
     pub name: String,
     /// The value.
     pub value: String,

@@ -1,5 +1,6 @@
 //! What a destination's file says.
 
+use super::address::{GrpcFormat, UrlFormat};
 use super::condition::Condition;
 use collector_config::{Errors, Node, Section, Value};
 use std::fmt;
@@ -64,6 +65,8 @@ pub struct Field {
     pub initial: Option<String>,
     /// The choices of a dropdown. Empty where any value is taken.
     pub values: Vec<String>,
+    /// Whether the choices are those that were known, and others of the format are taken too.
+    pub is_open: bool,
     /// When it is asked for.
     pub shown_if: Option<Condition>,
     /// When it is asked for: for one of the signals.
@@ -94,31 +97,17 @@ pub enum Input {
 pub enum Format {
     /// As it is.
     Text,
-    /// `scheme://host[:port][/path]`: without a slash at its end, and without the paths `cut`, which some users write.
-    Url {
-        /// The scheme of a text without one.
-        scheme: String,
-        /// The port of a text without port and path.
-        port: Option<u16>,
-        /// Endings that are taken off.
-        cut: Vec<String>,
-        /// The checkbox that asks for TLS: then `http` is refused, and a text without a scheme means `https`.
-        https_if: Option<String>,
-    },
-    /// The server of gRPC, as `host:port`. The template's `{{FIELD.insecure}}` says whether it is without TLS.
-    Grpc {
-        /// The scheme of a text without one: it decides about TLS.
-        scheme: String,
-        /// The port of a text without one.
-        port: u16,
-    },
-    /// A host without scheme, port and path, or a part of one.
-    Host,
+    /// A URL. The template's `{{FIELD.domain}}` is the domain that its host is in.
+    Url(UrlFormat),
+    /// The server of gRPC. The template's `{{FIELD.insecure}}` says whether it is without TLS.
+    Grpc(GrpcFormat),
+    /// A host without scheme, port and path, or a part of one, without these endings.
+    Host(Vec<String>),
     /// Certificates, as PEM.
     Pem,
     /// The type of an exporter of our collector.
     ExporterType,
-    /// A mapping, as YAML.
+    /// A mapping, as YAML, that may refer to the Secret's keys.
     Yaml,
 }
 
@@ -232,11 +221,19 @@ fn read(section: &mut Section<'_, '_>) -> Definition {
         display_name: owned(section, "display_name"),
         category: category.unwrap_or(Category::Managed),
         signals,
-        sources: section.texts_list("sources").into_iter().map(str::to_owned).collect(),
+        sources: texts(section, "sources"),
         hint: section.text("hint").map(str::to_owned),
         fields: section.sections("fields", field),
         support: support(section),
     }
+}
+
+fn texts(section: &mut Section<'_, '_>, key: &'static str) -> Vec<String> {
+    section.texts_list(key).into_iter().map(str::to_owned).collect()
+}
+
+fn owned_pair((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.to_owned())
 }
 
 fn owned(section: &mut Section<'_, '_>, key: &'static str) -> String {
@@ -263,7 +260,8 @@ fn field(section: &mut Section<'_, '_>) -> Field {
         required: section.flag("required", false),
         secret: section.flag("secret", false),
         initial: section.text("initial").map(str::to_owned),
-        values: section.texts_list("values").into_iter().map(str::to_owned).collect(),
+        values: texts(section, "values"),
+        is_open: section.flag("open", false),
         shown_if: section.text("shown_if").map(Condition::parse),
         shown_for: signals(section, "shown_for"),
         format: section.section("format", format),
@@ -276,20 +274,26 @@ fn format(section: &mut Section<'_, '_>) -> Format {
     let schemes = [("http", "http"), ("https", "https")];
     let scheme = section.choice("scheme", &schemes).unwrap_or("https").to_owned();
     let port = section.optional_count("port").and_then(|port| u16::try_from(port).ok());
-    let cut = section.texts_list("cut").into_iter().map(str::to_owned).collect();
-    let https_if = section.text("https_if").map(str::to_owned);
+    let cut = texts(section, "cut");
+    let is_secure = section.flag("secure", false);
     match kind {
-        "url" => Format::Url {
+        "url" => Format::Url(UrlFormat {
             scheme,
             port,
+            port_of: texts(section, "port_of"),
             cut,
-            https_if,
-        },
-        "grpc" => Format::Grpc {
+            turn: section.texts("turn").into_iter().map(owned_pair).collect(),
+            otherwise: section.text("otherwise").unwrap_or_default().to_owned(),
+            https_if: section.text("https_if").map(str::to_owned),
+            is_secure,
+        }),
+        "grpc" => Format::Grpc(GrpcFormat {
             scheme,
             port: port.unwrap_or(4317),
-        },
-        "host" => Format::Host,
+            cut,
+            is_secure,
+        }),
+        "host" => Format::Host(cut),
         "pem" => Format::Pem,
         "exporter_type" => Format::ExporterType,
         "yaml" => Format::Yaml,
@@ -306,10 +310,7 @@ fn support(section: &mut Section<'_, '_>) -> Support {
         when: Condition::parse(refusal.required_text("if").unwrap_or_default()),
         message: owned(refusal, "message"),
     });
-    let without = section.texts("without").into_iter();
-    let without: Vec<_> = without
-        .map(|(name, around)| (name.to_owned(), around.to_owned()))
-        .collect();
+    let without: Vec<_> = section.texts("without").into_iter().map(owned_pair).collect();
     let known = |name: &str| {
         Signal::ALL
             .iter()

@@ -2,6 +2,7 @@
 
 use super::definition::{Definition, Field, Format, Input, Signal};
 use super::render::{Destination, SecretVariable};
+use super::{address, references};
 use collector_config::{Node, Value, closest};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ enum Filling {
     Grpc(String, bool),
     /// A variable of the collector's environment.
     Variable(String),
+    /// Settings in the form that the collector takes.
     Tree(Node),
 }
 
@@ -57,6 +59,12 @@ impl Filled {
         if let Some(server) = field.strip_suffix(".insecure") {
             return match self.values.get(server)? {
                 Filling::Grpc(_, insecure) => Some(insecure.to_string()),
+                _ => None,
+            };
+        }
+        if let Some(url) = field.strip_suffix(".domain") {
+            return match self.values.get(url)? {
+                Filling::Text(url) => address::domain(url).map(str::to_owned),
                 _ => None,
             };
         }
@@ -87,7 +95,7 @@ impl Filled {
                 (!entries.is_empty()).then(|| Node::map(entries))
             }
             Filling::List(texts) => Some(Node::list(texts.iter().map(|text| escape(text).into()))),
-            Filling::Tree(node) => Some(escaped(node)),
+            Filling::Tree(node) => Some(node.clone()),
             _ => self.text(field).map(Node::from),
         }
     }
@@ -96,18 +104,6 @@ impl Filled {
 /// Every `$` doubled, which the collector reads as one.
 fn escape(text: &str) -> String {
     text.replace('$', "$$")
-}
-
-fn escaped(node: &Node) -> Node {
-    let value = match &node.value {
-        Value::Text(text) => Value::Text(escape(text)),
-        Value::List(nodes) => Value::List(nodes.iter().map(escaped).collect()),
-        Value::Map(entries) => {
-            return Node::map(entries.iter().map(|entry| (entry.key.as_str(), escaped(&entry.node))));
-        }
-        _ => return node.clone(),
-    };
-    value.into()
 }
 
 /// Checks all fields; `signals` are those that are sent. The variables are those that the collector must be given.
@@ -195,41 +191,49 @@ impl Form<'_> {
         {
             return Err("is a secret: take it out of data and put it into the Secret that secretRef names".to_owned());
         }
-        let Some(secret) = &self.destination.secret else {
-            return Ok(None);
-        };
-        if !secret.keys.contains(&field.name) {
-            return Ok(None);
-        }
-        let variable = variable(&self.destination.name, &field.name);
-        self.variables.push(SecretVariable {
-            variable: variable.clone(),
-            secret: secret.name.clone(),
-            key: field.name.clone(),
-        });
-        Ok(Some(Filling::Variable(variable)))
+        Ok(self.kept_in_secret(&field.name))
     }
 
-    fn value(&self, field: &Field) -> Result<Option<Filling>, String> {
+    /// The variable for a key of the Secret, if it is there.
+    fn kept_in_secret(&mut self, key: &str) -> Option<Filling> {
+        let secret = self.destination.secret.as_ref();
+        let secret = secret.filter(|secret| secret.keys.contains(key))?;
+        let variable = SecretVariable {
+            variable: variable(&self.destination.name, key),
+            secret: secret.name.clone(),
+            key: key.to_owned(),
+        };
+        if !self.variables.contains(&variable) {
+            self.variables.push(variable.clone());
+        }
+        Some(Filling::Variable(variable.variable))
+    }
+
+    fn value(&mut self, field: &Field) -> Result<Option<Filling>, String> {
         let written = self.destination.data.get(&field.name).map(String::as_str);
         let written = written.map(str::trim).filter(|text| !text.is_empty());
+        // What manifests have in the open may be kept in the Secret, where nothing has to be made of it.
+        if written.is_none() && field.input == Input::Line && field.format == Format::Text {
+            let kept = self.kept_in_secret(&field.name);
+            if kept.is_some() {
+                return Ok(kept);
+            }
+        }
         let Some(text) = written.or(field.initial.as_deref()).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         if text.len() > MAX_TEXT {
             return Err(format!("is longer than {MAX_TEXT} bytes"));
         }
-        if let Format::Url {
-            https_if: Some(checkbox),
-            ..
-        } = &field.format
-            && self
-                .destination
-                .data
-                .get(checkbox)
-                .is_some_and(|ticked| ticked.trim() == "true")
+        if let Format::Url(url) = &field.format
+            && let Some(checkbox) = &url.https_if
+            && self.is_ticked(checkbox)
         {
-            return https(text, checkbox, &field.format).map(Some);
+            let url = one_line(text).and_then(|text| url.read_https(text, checkbox));
+            return url.map(|url| Some(Filling::Text(url)));
+        }
+        if field.format == Format::Yaml {
+            return self.settings(text).map(Some);
         }
         match field.input {
             Input::Line => one_line(text).and_then(|text| formatted(text, &field.format)),
@@ -240,6 +244,37 @@ impl Form<'_> {
             Input::List => list(text).map(Filling::List),
         }
         .map(Some)
+    }
+
+    fn is_ticked(&self, checkbox: &str) -> bool {
+        let written = self.destination.data.get(checkbox);
+        written.is_some_and(|text| flag(text.trim()) == Ok(Filling::Flag(true)))
+    }
+
+    /// A user's own settings, whose references are to the keys of the destination's Secret.
+    fn settings(&mut self, text: &str) -> Result<Filling, String> {
+        let node = Node::parse(text, "").map_err(|errors| format!("is no YAML: {errors}"))?;
+        if !matches!(node.value, Value::Map(_)) {
+            return Err(format!("expected a mapping of settings, found {}", node.value.kind()));
+        }
+        let resolved = references::resolve(&node, &mut |key| self.reference(key))?;
+        Ok(Filling::Tree(resolved))
+    }
+
+    /// The variable for a key of the Secret.
+    fn reference(&mut self, key: &str) -> Result<String, String> {
+        if !is_variable(key) {
+            return Err(format!(
+                "refers to \"{}\": a key can be referred to if it consists of letters, digits and single underscores",
+                key.escape_debug()
+            ));
+        }
+        match self.kept_in_secret(key) {
+            Some(Filling::Variable(name)) => Ok(name),
+            _ => Err(format!(
+                "refers to {key}, which is no key of the Secret that secretRef names: add it there, or write $$ for a $"
+            )),
+        }
     }
 
     fn refuse_unknown(&mut self, definition: &Definition) {
@@ -278,6 +313,11 @@ fn variable(destination: &str, field: &str) -> String {
     name + "__" + field
 }
 
+/// Whether [`variable`] keeps a key apart from all others.
+fn is_variable(key: &str) -> bool {
+    key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !key.starts_with('_') && !key.contains("__")
+}
+
 fn one_line(text: &str) -> Result<&str, String> {
     if text.chars().any(char::is_control) {
         return Err("must be one line without control characters".to_owned());
@@ -286,7 +326,7 @@ fn one_line(text: &str) -> Result<&str, String> {
 }
 
 fn chosen(text: &str, field: &Field) -> Result<Filling, String> {
-    if field.values.is_empty() || field.values.iter().any(|value| value == text) {
+    if field.is_open || field.values.is_empty() || field.values.iter().any(|value| value == text) {
         return formatted(text, &field.format);
     }
     Err(format!("\"{text}\" is none of {}", field.values.join(", ")))
@@ -294,8 +334,9 @@ fn chosen(text: &str, field: &Field) -> Result<Filling, String> {
 
 fn flag(text: &str) -> Result<Filling, String> {
     match text.to_ascii_lowercase().as_str() {
-        "true" => Ok(Filling::Flag(true)),
-        "false" => Ok(Filling::Flag(false)),
+        // The other two are what older manifests say.
+        "true" | "yes" => Ok(Filling::Flag(true)),
+        "false" | "no" => Ok(Filling::Flag(false)),
         _ => Err(format!("\"{text}\" is neither \"true\" nor \"false\"")),
     }
 }
@@ -350,9 +391,11 @@ fn list(text: &str) -> Result<Vec<String>, String> {
 fn formatted(text: &str, format: &Format) -> Result<Filling, String> {
     match format {
         Format::Text => Ok(Filling::Text(text.to_owned())),
-        Format::Url { scheme, port, cut, .. } => url(text, scheme, *port, cut).map(Filling::Text),
-        Format::Grpc { scheme, port } => grpc(text, scheme, *port),
-        Format::Host => host(text).map(Filling::Text),
+        Format::Url(url) => url.read(text).map(Filling::Text),
+        Format::Grpc(grpc) => grpc
+            .read(text)
+            .map(|(server, insecure)| Filling::Grpc(server, insecure)),
+        Format::Host(endings) => address::host(text, endings).map(Filling::Text),
         Format::Pem if text.contains("-----BEGIN CERTIFICATE-----") => Ok(Filling::Text(text.to_owned())),
         Format::Pem => Err("is no certificate: expected PEM, which begins with -----BEGIN CERTIFICATE-----".to_owned()),
         Format::ExporterType if EXPORTERS.contains(&text) => Ok(Filling::Text(text.to_owned())),
@@ -360,114 +403,7 @@ fn formatted(text: &str, format: &Format) -> Result<Filling, String> {
             "the collector has no exporter \"{text}\"; it has {}",
             EXPORTERS.join(", ")
         )),
-        Format::Yaml => yaml(text),
+        // Read where the Secret is known.
+        Format::Yaml => Err("is no line of text".to_owned()),
     }
-}
-
-/// A URL where `checkbox` asks for TLS.
-fn https(text: &str, checkbox: &str, format: &Format) -> Result<Filling, String> {
-    if text.starts_with("http://") {
-        return Err(format!(
-            "begins with http:// although {checkbox} is true: write https://, or set that to false"
-        ));
-    }
-    let text = one_line(text)?;
-    match text.contains("://") {
-        true => formatted(text, format),
-        false => formatted(&format!("https://{text}"), format),
-    }
-}
-
-fn yaml(text: &str) -> Result<Filling, String> {
-    let node = Node::parse(text, "").map_err(|errors| format!("is no YAML: {errors}"))?;
-    match node.value {
-        Value::Map(_) => Ok(Filling::Tree(node)),
-        other => Err(format!("expected a mapping of settings, found {}", other.kind())),
-    }
-}
-
-/// Scheme, host with port, and path.
-struct Parts<'a> {
-    scheme: &'a str,
-    server: &'a str,
-    path: &'a str,
-}
-
-fn split<'a>(text: &'a str, default_scheme: &'a str) -> Result<Parts<'a>, String> {
-    let (scheme, rest) = text.split_once("://").unwrap_or((default_scheme, text));
-    if scheme != "http" && scheme != "https" {
-        return Err(format!("the scheme \"{scheme}\" is neither http nor https"));
-    }
-    let (server, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    if server.contains('@') {
-        return Err("must not hold a user or password: use the fields for them".to_owned());
-    }
-    check_server(server)?;
-    if path.contains(|c: char| c.is_whitespace() || "\"<>\\^`{|}#?".contains(c)) {
-        return Err(format!("the path \"{path}\" holds what a path cannot"));
-    }
-    Ok(Parts { scheme, server, path })
-}
-
-fn check_server(server: &str) -> Result<(), String> {
-    let (name, port) = split_port(server);
-    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let is_valid = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
-    };
-    if !is_valid {
-        return Err(format!(
-            "\"{server}\" is no host: expected a name or address, such as collector.example:4317"
-        ));
-    }
-    match port.map(str::parse::<u16>) {
-        Some(Err(_)) | Some(Ok(0)) => Err(format!("the port of \"{server}\" is no number from 1 to 65535")),
-        _ => Ok(()),
-    }
-}
-
-fn split_port(server: &str) -> (&str, Option<&str>) {
-    match server.rsplit_once(':') {
-        Some((name, port)) if !port.contains(']') => (name, Some(port)),
-        _ => (server, None),
-    }
-}
-
-fn url(text: &str, scheme: &str, port: Option<u16>, cut: &[String]) -> Result<String, String> {
-    let Parts { scheme, server, path } = split(text, scheme)?;
-    let path = path.trim_end_matches('/');
-    let endings = cut.iter().find_map(|ending| path.strip_suffix(ending.as_str()));
-    let path = endings.unwrap_or(path).trim_end_matches('/');
-    let port = match (split_port(server).1, port) {
-        (None, Some(port)) if path.is_empty() => format!(":{port}"),
-        _ => String::new(),
-    };
-    Ok(format!("{scheme}://{server}{port}{path}"))
-}
-
-fn grpc(text: &str, scheme: &str, port: u16) -> Result<Filling, String> {
-    let text = text.strip_prefix("grpc://").unwrap_or(text);
-    let Parts { scheme, server, path } = split(text, scheme)?;
-    if !path.trim_end_matches('/').is_empty() {
-        return Err(format!("gRPC knows no path: take \"{path}\" away"));
-    }
-    let server = match split_port(server) {
-        (_, Some(_)) => server.to_owned(),
-        (name, None) => format!("{name}:{port}"),
-    };
-    Ok(Filling::Grpc(server, scheme == "http"))
-}
-
-fn host(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("https://")
-        .or(text.strip_prefix("http://"))
-        .unwrap_or(text);
-    let name = rest.trim_end_matches('/');
-    check_server(name)?;
-    if split_port(name).1.is_some() {
-        return Err(format!("\"{name}\" must be without a port"));
-    }
-    Ok(name.to_owned())
 }

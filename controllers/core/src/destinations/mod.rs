@@ -4,12 +4,15 @@
 //! file may say is told in `docs/destinations.md`. [`render`] makes configuration nodes of a definition and of what a user
 //! filled in, or says for each field what to change. A broken destination is an error of its own and touches no other.
 
+mod address;
 mod condition;
 mod definition;
 mod fields;
+mod references;
 mod render;
 mod template;
 
+pub use address::{GrpcFormat, UrlFormat};
 pub use condition::Condition;
 pub use definition::{Category, Definition, Field, Format, Input, Piece, Refusal, Signal, Support};
 pub use fields::{FieldError, Filled};

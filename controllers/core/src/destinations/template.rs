@@ -52,7 +52,12 @@ pub(super) fn names(text: &str) -> impl Iterator<Item = String> {
     text.split("{{")
         .skip(1)
         .filter_map(|part| part.split_once("}}"))
-        .map(|(name, _)| name.trim().trim_end_matches(".insecure").to_owned())
+        .map(|(name, _)| {
+            name.trim()
+                .trim_end_matches(".insecure")
+                .trim_end_matches(".domain")
+                .to_owned()
+        })
 }
 
 fn expand_text(text: &str, filled: &Filled) -> Option<Node> {

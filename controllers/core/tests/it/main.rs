@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod collectors;
 mod destinations;
+mod docs;
 mod refusals;
 mod support;
 #[cfg(feature = "upstream")]

@@ -160,8 +160,41 @@ fn what_a_user_wrote_is_never_a_reference() {
             "{endpoint: 'a:1', headers: {x: '${env:TOKEN}'}}",
         ),
     ];
-    let yaml = alone(&render(&destination("dynamic", &data, &[])).unwrap()).to_yaml();
-    assert!(yaml.contains("$${env:TOKEN}"), "{yaml}");
+    let error = render(&destination("dynamic", &data, &["OTHER"]))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "DYNAMIC_CONFIGURATION_DATA: refers to TOKEN, which is no key of the Secret that secretRef names: add it there, or write $$ for a $"
+    );
+}
+
+#[test]
+fn a_dynamic_destination_refers_to_its_own_secret_and_to_nothing_else() {
+    let of = |text: &str| {
+        let data = [
+            ("DYNAMIC_DESTINATION_TYPE", "otlp"),
+            ("DYNAMIC_CONFIGURATION_DATA", text),
+        ];
+        render(&destination("dynamic", &data, &["TOKEN"]))
+    };
+    let settings = "{endpoint: 'a:1', headers: {a: 'Bearer ${env:TOKEN}', b: '${TOKEN}', c: '$${TOKEN}', d: '5$'}}";
+    let rendered = of(settings).unwrap();
+    let expected = "endpoint: \"a:1\"\nheaders:\n  a: \"Bearer ${env:DESTINATION_MINE__TOKEN}\"\n  \
+                    b: \"${env:DESTINATION_MINE__TOKEN}\"\n  c: \"$${TOKEN}\"\n  d: \"5$$\"\n";
+    assert_eq!(rendered.exporters[0].settings.to_yaml(), expected);
+    assert_eq!(rendered.secrets.len(), 1);
+    assert_eq!(judge(&alone(&rendered)), Ok(()));
+    for elsewhere in [
+        "${file:/etc/passwd}",
+        "${env:KUBERNETES_SERVICE_HOST}",
+        "${_A}",
+        "${A__B}",
+        "${}",
+    ] {
+        let error = of(&format!("{{endpoint: '{elsewhere}'}}")).unwrap_err().to_string();
+        assert!(error.starts_with("DYNAMIC_CONFIGURATION_DATA: refers to "), "{error}");
+    }
 }
 
 #[test]
