@@ -21,6 +21,15 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Brings it up. `tests/kubetest/setup.sh` must have been run; needs root.
     pub fn start() -> Result<Self> {
+        Self::start_with("control")
+    }
+
+    /// Brings up etcd and the apiserver only: nothing acts on what is made, and nothing is added to it.
+    pub fn start_apiserver() -> Result<Self> {
+        Self::start_with("api")
+    }
+
+    fn start_with(part: &str) -> Result<Self> {
         let folder = folder()?;
         let lock = folder.join(".tests");
         let lock = File::create(&lock).with_context(|| format!("{}: run tests/kubetest/setup.sh", lock.display()))?;
@@ -31,7 +40,7 @@ impl ControlPlane {
         };
         // What a killed run has left would be neither fresh nor ours.
         plane.script(&["stop.sh", "--wipe"])?;
-        plane.script(&["start.sh", "control"])?;
+        plane.script(&["start.sh", part])?;
         Ok(plane)
     }
 
