@@ -1,4 +1,4 @@
-//! Makes the table of destinations out of the files in `destinations/`, so that a new one is a file and no line of code.
+//! Makes tables out of the files in `destinations/` and `profiles/`, so that a new one is a file and no line of code.
 
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,13 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("destinations");
+    table("destinations")?;
+    table("profiles")
+}
+
+/// Writes `OUT_DIR/FOLDER.rs`: the names and texts of a folder's files.
+fn table(name: &str) -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(name);
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut paths = fs::read_dir(&folder)?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -21,6 +27,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(table, "    ({name:?}, include_str!({path:?})),")?;
     }
     table.push(']');
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("destinations.rs"), table)?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join(format!("{name}.rs")), table)?;
     Ok(())
 }
