@@ -1,4 +1,4 @@
-//! Makes tables out of the files in `destinations/` and `profiles/`, so that a new one is a file and no line of code.
+//! Makes tables out of the files in `destinations/`, `distributions/` and `profiles/`, so that a new one is a file and no line of code.
 
 #![forbid(unsafe_code)]
 
@@ -9,14 +9,15 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     table("destinations")?;
+    table("distributions")?;
     table("profiles")
 }
 
-/// Writes `OUT_DIR/FOLDER.rs`: the names and texts of a folder's files.
-fn table(name: &str) -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(name);
-    println!("cargo::rerun-if-changed={}", folder.display());
-    let mut paths = fs::read_dir(&folder)?
+/// Writes `FOLDER.rs`: name and text of each YAML file in the folder.
+fn table(folder: &str) -> Result<(), Box<dyn Error>> {
+    let path = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join(folder);
+    println!("cargo::rerun-if-changed={}", path.display());
+    let mut paths = fs::read_dir(&path)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -27,6 +28,6 @@ fn table(name: &str) -> Result<(), Box<dyn Error>> {
         writeln!(table, "    ({name:?}, include_str!({path:?})),")?;
     }
     table.push(']');
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join(format!("{name}.rs")), table)?;
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join(format!("{folder}.rs")), table)?;
     Ok(())
 }

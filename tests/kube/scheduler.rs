@@ -23,7 +23,9 @@ impl Bench {
         let plane = ControlPlane::start().unwrap();
         plane.install(NAMESPACE, &["scheduler-rbac.yaml"]).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = plane.kubeconfig_of(NAMESPACE, "odigos-scheduler", folder.path()).unwrap();
+        let kubeconfig = plane
+            .kubeconfig_of(NAMESPACE, "odigos-scheduler", folder.path())
+            .unwrap();
         Self {
             plane,
             kubeconfig,
@@ -66,7 +68,10 @@ impl Bench {
 
     /// The reason of a condition of a CollectorsGroup.
     fn reason(&self, group: &str, condition: &str) -> String {
-        let group = self.plane.get(&["collectorsgroup", group, "-n", NAMESPACE]).unwrap_or_default();
+        let group = self
+            .plane
+            .get(&["collectorsgroup", group, "-n", NAMESPACE])
+            .unwrap_or_default();
         let conditions = group["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.into_iter().find(|it| it["type"] == condition);
         found.map_or_else(String::new, |it| it["reason"].as_str().unwrap_or_default().to_owned())
@@ -80,7 +85,12 @@ impl Bench {
     fn versions(&self) -> Vec<String> {
         let kinds = "configmaps,collectorsgroups,processors,instrumentationrules,actions,events";
         let list = self.plane.get(&[kinds, "-n", NAMESPACE]).unwrap();
-        let version = |it: &Value| format!("{} {} {}", it["kind"], it["metadata"]["name"], it["metadata"]["resourceVersion"]);
+        let version = |it: &Value| {
+            format!(
+                "{} {} {}",
+                it["kind"], it["metadata"]["name"], it["metadata"]["resourceVersion"]
+            )
+        };
         list["items"].as_array().unwrap().iter().map(version).collect()
     }
 }
@@ -97,7 +107,11 @@ fn the_scheduler_does_all_of_its_work_with_its_own_role() {
     profiles_bring_objects_and_take_them_away(&bench);
     collectors_come_in_their_order_and_go(&bench);
     nothing_is_written_without_a_change(&bench, &scheduler);
-    let refused = scheduler.log().lines().filter(|line| line.contains("forbidden")).count();
+    let refused = scheduler
+        .log()
+        .lines()
+        .filter(|line| line.contains("forbidden"))
+        .count();
     assert_eq!(refused, 0, "{}", scheduler.log());
     a_killed_scheduler_converges(&bench, &mut scheduler);
     a_replica_takes_over_at_once(&bench, scheduler);
@@ -110,7 +124,10 @@ fn there_is_a_configuration_without_any_source(bench: &Bench) {
 }
 
 fn sources_win_in_their_order(bench: &Bench) {
-    bench.source("odigos-configuration", "clusterName: from-chart\nresourceSizePreset: size_s\n");
+    bench.source(
+        "odigos-configuration",
+        "clusterName: from-chart\nresourceSizePreset: size_s\n",
+    );
     bench.source("odigos-local-ui-config", "clusterName: from-ui\n");
     bench.until_effective("config.yaml", "clusterName: from-ui");
     bench.until_effective("provenance.yaml", "clusterName: odigos-local-ui-config:1");
@@ -134,7 +151,9 @@ fn a_bad_source_keeps_its_last_good_document(bench: &Bench) {
         events.iter().any(|it| {
             it["regarding"]["name"] == "odigos-configuration"
                 && it["reason"] == "ConfigurationRefused"
-                && it["note"].as_str().is_some_and(|note| note.contains("did you mean \"clusterName\"?"))
+                && it["note"]
+                    .as_str()
+                    .is_some_and(|note| note.contains("did you mean \"clusterName\"?"))
         })
     });
     bench.source("odigos-configuration", "clusterName: right-again\n");
@@ -143,7 +162,9 @@ fn a_bad_source_keeps_its_last_good_document(bench: &Bench) {
 
 fn profiles_bring_objects_and_take_them_away(bench: &Bench) {
     bench.source("odigos-configuration", "profiles: [kratos]\n");
-    bench.until("the processor of a dependency", || bench.exists("processor", "profile-semconv"));
+    bench.until("the processor of a dependency", || {
+        bench.exists("processor", "profile-semconv")
+    });
     bench.until("the rule of a dependency", || {
         bench.exists("instrumentationrule", "profile-code-attributes")
     });
@@ -163,8 +184,13 @@ fn collectors_come_in_their_order_and_go(bench: &Bench) {
     let source = "{apiVersion: odigos.io/v1alpha1, kind: Source, metadata: {name: cart, namespace: default}, \
          spec: {workload: {name: cart, namespace: default, kind: Deployment}}}";
     bench.plane.apply(source).unwrap();
-    bench.until("a Source asks", || bench.reason("odigos-gateway", "Scheduled") == "AskedForBySources");
-    assert_eq!(bench.reason("odigos-gateway", "NodeCollectorsScheduled"), "NoInstrumentedWorkloads");
+    bench.until("a Source asks", || {
+        bench.reason("odigos-gateway", "Scheduled") == "AskedForBySources"
+    });
+    assert_eq!(
+        bench.reason("odigos-gateway", "NodeCollectorsScheduled"),
+        "NoInstrumentedWorkloads"
+    );
     let config = "{apiVersion: odigos.io/v1alpha1, kind: InstrumentationConfig, \
          metadata: {name: deployment-cart, namespace: default}, spec: {agentInjectionEnabled: false}}";
     bench.plane.apply(config).unwrap();
@@ -172,7 +198,14 @@ fn collectors_come_in_their_order_and_go(bench: &Bench) {
         bench.reason("odigos-gateway", "NodeCollectorsScheduled") == "WaitingForGateway"
     });
     assert!(!bench.exists("collectorsgroup", "odigos-data-collection"));
-    let ready = ["patch", "collectorsgroup", "odigos-gateway", "-n", NAMESPACE, "--subresource=status"];
+    let ready = [
+        "patch",
+        "collectorsgroup",
+        "odigos-gateway",
+        "-n",
+        NAMESPACE,
+        "--subresource=status",
+    ];
     let ready = [&ready[..], &["--type=merge", "-p", r#"{"status":{"ready":true}}"#]].concat();
     bench.plane.kubectl_prints(&ready).unwrap();
     bench.until("the node collectors", || {
@@ -184,7 +217,9 @@ fn collectors_come_in_their_order_and_go(bench: &Bench) {
     });
     assert!(bench.exists("collectorsgroup", "odigos-gateway"));
     bench.delete(&["source", "cart", "-n", "default"]);
-    bench.until("nothing asks, no gateway", || !bench.exists("collectorsgroup", "odigos-gateway"));
+    bench.until("nothing asks, no gateway", || {
+        !bench.exists("collectorsgroup", "odigos-gateway")
+    });
     bench.plane.apply(source).unwrap();
     bench.until("asked for again", || {
         bench.reason("odigos-gateway", "NodeCollectorsScheduled") == "NoInstrumentedWorkloads"
@@ -193,18 +228,40 @@ fn collectors_come_in_their_order_and_go(bench: &Bench) {
 
 /// What wakes the scheduler and changes nothing, changes nothing.
 fn nothing_is_written_without_a_change(bench: &Bench, scheduler: &Component) {
-    let (versions, writes) = (bench.versions(), scheduler.metric("odigos_controller_writes_total").unwrap());
-    let looks = || scheduler.metric("odigos_controller_reconcile_duration_seconds_count").unwrap();
+    let (versions, writes) = (
+        bench.versions(),
+        scheduler.metric("odigos_controller_writes_total").unwrap(),
+    );
+    let looks = || {
+        scheduler
+            .metric("odigos_controller_reconcile_duration_seconds_count")
+            .unwrap()
+    };
     let before = looks();
-    let label = ["label", "configmap", "odigos-configuration", "-n", NAMESPACE, "--overwrite"];
-    bench.plane.kubectl_prints(&[&label[..], &["touched=once"]].concat()).unwrap();
+    let label = [
+        "label",
+        "configmap",
+        "odigos-configuration",
+        "-n",
+        NAMESPACE,
+        "--overwrite",
+    ];
+    bench
+        .plane
+        .kubectl_prints(&[&label[..], &["touched=once"]].concat())
+        .unwrap();
     bench.until("it has looked at every part", || looks() >= before + 3.0);
-    bench.plane.kubectl_prints(&[&label[..], &["touched-"]].concat()).unwrap();
+    bench
+        .plane
+        .kubectl_prints(&[&label[..], &["touched-"]].concat())
+        .unwrap();
     bench.until("and once more", || looks() >= before + 6.0);
     assert_eq!(scheduler.metric("odigos_controller_writes_total").unwrap(), writes);
     let touched = |versions: Vec<String>| {
         let others = versions.into_iter();
-        others.filter(|it| !it.contains("odigos-configuration")).collect::<Vec<_>>()
+        others
+            .filter(|it| !it.contains("odigos-configuration"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(touched(bench.versions()), touched(versions));
 }
@@ -224,7 +281,9 @@ fn a_killed_scheduler_converges(bench: &Bench, scheduler: &mut Component) {
         let items = list["items"].as_array().unwrap();
         items.len() == 1 && items[0]["metadata"]["name"] == "profile-copy-scope"
     });
-    bench.until("the gateway is gone", || !bench.exists("collectorsgroup", "odigos-gateway"));
+    bench.until("the gateway is gone", || {
+        !bench.exists("collectorsgroup", "odigos-gateway")
+    });
 }
 
 /// A lease lasts 15 s; who is asked to end gives it back.

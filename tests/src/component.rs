@@ -22,7 +22,13 @@ impl Component {
         let admin = free_address()?;
         let log = folder.join(format!("{component}-{}.log", admin.port()));
         let child = Command::new(binary()?)
-            .args([component, "--namespace", namespace, "--metrics-listen", &admin.to_string()])
+            .args([
+                component,
+                "--namespace",
+                namespace,
+                "--metrics-listen",
+                &admin.to_string(),
+            ])
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -49,14 +55,19 @@ impl Component {
     pub fn metric(&self, name: &str) -> Result<f64> {
         let text = self.request("/metrics")?;
         let lines = text.lines().filter(|line| line.starts_with(name));
-        Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        Ok(lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum())
     }
 
     /// The answer to a GET, with its head.
     pub fn request(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect_timeout(&self.admin, Duration::from_secs(2))?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         Ok(text)

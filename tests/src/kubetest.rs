@@ -85,7 +85,9 @@ impl ControlPlane {
         let crds = crds.to_str().context("the path of the definitions is no text")?;
         self.kubectl_prints(&["apply", "--server-side", "-f", crds])?;
         self.kubectl_prints(&["wait", "--for=condition=Established", "--timeout=60s", "-f", crds])?;
-        self.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"))?;
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"
+        ))?;
         for template in templates {
             let path = chart.join("templates").join(template);
             let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;

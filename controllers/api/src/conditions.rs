@@ -30,6 +30,8 @@ pub enum ConditionType {
     PodsManifestInjection,
     /// The gateway sends to the destination.
     DestinationConfigured,
+    /// A Source or a rule does what its author asks for.
+    Accepted,
     /// The collectors make the change of an Action.
     TransformedToProcessor,
 }
@@ -44,6 +46,7 @@ impl ConditionType {
             Self::WorkloadRollout => "WorkloadRollout",
             Self::PodsManifestInjection => "PodsManifestInjection",
             Self::DestinationConfigured => "DestinationConfigured",
+            Self::Accepted => "Accepted",
             Self::TransformedToProcessor => "TransformedToProcessor",
         }
     }
@@ -258,6 +261,46 @@ impl TransformedToProcessor {
             Self::ProcessorNotRequired => "ProcessorNotRequired",
             Self::Disabled => "Disabled",
             Self::FailedToTransformToProcessor => "FailedToTransformToProcessor",
+        }
+    }
+}
+
+/// Reasons of the condition `Accepted` of a Source and of an InstrumentationRule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Accepted {
+    /// A Source instruments what it is about.
+    Instruments,
+    /// A Source excludes what it is about.
+    Excludes,
+    /// There is nothing that a Source is about.
+    NoWorkload,
+    /// Other Sources decide about all that a Source is about.
+    PassedOver,
+    /// The configuration ignores the namespace.
+    NamespaceIgnored,
+    /// It cannot be read.
+    Invalid,
+    /// All of a rule has its effect.
+    InEffect,
+    /// Something in a rule has no effect.
+    PartlyInEffect,
+    /// The rule is switched off.
+    Disabled,
+}
+
+impl Accepted {
+    /// As it stands in the object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Instruments => "Instruments",
+            Self::Excludes => "Excludes",
+            Self::NoWorkload => "NoWorkload",
+            Self::PassedOver => "PassedOver",
+            Self::NamespaceIgnored => "NamespaceIgnored",
+            Self::Invalid => "Invalid",
+            Self::InEffect => "InEffect",
+            Self::PartlyInEffect => "PartlyInEffect",
+            Self::Disabled => "Disabled",
         }
     }
 }

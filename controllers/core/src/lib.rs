@@ -2,14 +2,20 @@
 //! values.
 //!
 //! [`destinations`] knows where telemetry can be sent and what exporter that needs. [`collectors`] writes the configurations
-//! of the gateway and of the node collector. [`configuration`] is what users have configured, and [`scheduler`] what follows
-//! for the collectors. Nothing here does I/O, nothing knows Kubernetes' client or tokio, and no value
+//! of the gateway and of the node collector. [`instrumentor`] decides which workloads are instrumented, with which of the
+//! [`distributions`] of agents, and what those collect. [`configuration`] is what users
+//! have configured, and [`scheduler`] what follows for the collectors. [`admission`] judges what users write, [`legacy`] says what the kinds
+//! of actions.odigos.io mean today. Nothing here does I/O, nothing knows Kubernetes' client or tokio, and no value
 //! of a secret ever comes here: configurations name the variable in which the collector finds it.
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod collectors;
 pub mod conditions;
 pub mod configuration;
 pub mod destinations;
+pub mod distributions;
+pub mod instrumentor;
+pub mod legacy;
 pub mod scheduler;

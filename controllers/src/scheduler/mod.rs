@@ -97,13 +97,21 @@ fn caches(program: &mut Program) -> Caches {
             everything(),
             |_: InstrumentationConfig| Some(()),
         ),
-        groups: program.watch(kind("CollectorsGroup"), own(&context), everything(), move |it| Some(trim(it, manager))),
-        processors: program.watch(kind("Processor"), own(&context), by_profiles(), move |it| Some(trim(it, manager))),
+        groups: program.watch(kind("CollectorsGroup"), own(&context), everything(), move |it| {
+            Some(trim(it, manager))
+        }),
+        processors: program.watch(kind("Processor"), own(&context), by_profiles(), move |it| {
+            Some(trim(it, manager))
+        }),
         rules: program.watch(kind("InstrumentationRule"), own(&context), by_profiles(), move |it| {
             Some(trim(it, manager))
         }),
-        actions: program.watch(kind("Action"), own(&context), by_profiles(), move |it| Some(trim(it, manager))),
-        deployment: program.watch(kind("Deployment"), own(&context), of_scheduler, |it: Deployment| owner::reference(&it)),
+        actions: program.watch(kind("Action"), own(&context), by_profiles(), move |it| {
+            Some(trim(it, manager))
+        }),
+        deployment: program.watch(kind("Deployment"), own(&context), of_scheduler, |it: Deployment| {
+            owner::reference(&it)
+        }),
     }
 }
 
