@@ -45,11 +45,16 @@ impl ControlPlane {
         Ok(plane)
     }
 
+    /// The file for KUBECONFIG with which one may do everything.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
     /// Runs kubectl with text on its standard input; the exit status is the caller's to judge.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let mut child = Command::new(self.folder.join("bin/kubectl"))
             .args(arguments)
-            .env("KUBECONFIG", self.folder.join("kubeconfig"))
+            .env("KUBECONFIG", self.kubeconfig())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -108,7 +113,7 @@ impl ControlPlane {
     /// A file for KUBECONFIG with which one is a service account and nobody else; below `folder`.
     pub fn kubeconfig_of(&self, namespace: &str, account: &str, folder: &Path) -> Result<PathBuf> {
         let token = self.kubectl_prints(&["create", "token", account, "-n", namespace])?;
-        let own = std::fs::read_to_string(self.folder.join("kubeconfig"))?;
+        let own = std::fs::read_to_string(self.kubeconfig())?;
         let (before, _) = own.split_once("users:").context("the kubeconfig has no users")?;
         let path = folder.join(format!("{account}.kubeconfig"));
         let user = format!("users: [{{name: me, user: {{token: {:?}}}}}]\n", token.trim());

@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
-use kube_client::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
+use kube_client::api::{
+    ApiResource, DynamicObject, GroupVersionKind, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams,
+};
 use kube_client::config::{KubeConfigOptions, Kubeconfig};
 use kube_client::{Api, Client, Config, Resource, ResourceExt};
 use kube_runtime::watcher::{self, Event};
@@ -60,7 +62,9 @@ impl Cluster {
                 let name = namespace(number);
                 create(&all, json!({"metadata": {"name": name}})).await?;
                 let accounts = Api::<ServiceAccount>::namespaced(self.client.clone(), &name);
-                create(&accounts, json!({"metadata": {"name": "default"}})).await.map(drop)
+                create(&accounts, json!({"metadata": {"name": "default"}}))
+                    .await
+                    .map(drop)
             }
         })
         .await
@@ -114,7 +118,8 @@ impl Cluster {
                 "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
             }],
         }});
-        pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await?;
+        pods.patch_status(&name, &PatchParams::default(), &Patch::Merge(status))
+            .await?;
         Ok(())
     }
 
@@ -142,7 +147,8 @@ impl Cluster {
         }
         let sources = self.ours::<DynamicObject>("Source", "sources", Some(namespace));
         let name: String = workload.chars().filter(|letter| !"^$".contains(*letter)).collect();
-        let source = json!({"apiVersion": "odigos.io/v1alpha1", "kind": "Source", "metadata": {"name": name}, "spec": spec});
+        let source =
+            json!({"apiVersion": "odigos.io/v1alpha1", "kind": "Source", "metadata": {"name": name}, "spec": spec});
         create(&sources, source).await.map(drop)
     }
 
@@ -169,7 +175,10 @@ impl Cluster {
                 std::cmp::Ordering::Equal => return Ok(()),
                 std::cmp::Ordering::Greater => bail!("{found} InstrumentationConfigs, more than marked workloads"),
                 std::cmp::Ordering::Less if Instant::now() > deadline => {
-                    bail!("{found} of {} InstrumentationConfigs within {within:?}", SOURCES - EXCLUDED)
+                    bail!(
+                        "{found} of {} InstrumentationConfigs within {within:?}",
+                        SOURCES - EXCLUDED
+                    )
                 }
                 std::cmp::Ordering::Less => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -189,7 +198,9 @@ impl Cluster {
             self.mark(&namespace, &workload, json!({})).await?;
             loop {
                 let next = tokio::time::timeout(Duration::from_secs(30), seen.recv()).await;
-                let config = next.with_context(|| format!("no {awaited:?} in time"))?.context("the watch has ended")?;
+                let config = next
+                    .with_context(|| format!("no {awaited:?} in time"))?
+                    .context("the watch has ended")?;
                 if config == awaited {
                     break;
                 }
@@ -201,12 +212,15 @@ impl Cluster {
 
     /// Namespace and name of each InstrumentationConfig that there is or that comes.
     fn watch_configs(&self) -> mpsc::UnboundedReceiver<(String, String)> {
-        let configs = self.ours::<DynamicObject>("InstrumentationConfig", "instrumentationconfigs", None);
+        let configs =
+            self.ours::<PartialObjectMeta<DynamicObject>>("InstrumentationConfig", "instrumentationconfigs", None);
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let mut events = std::pin::pin!(kube_runtime::metadata_watcher(configs, watcher::Config::default()));
+            let mut events = std::pin::pin!(kube_runtime::watcher(configs, watcher::Config::default()));
             while let Some(event) = events.next().await {
-                let Ok(Event::Apply(config) | Event::InitApply(config)) = event else { continue };
+                let Ok(Event::Apply(config) | Event::InitApply(config)) = event else {
+                    continue;
+                };
                 if sender.send(identity(&config)).is_err() {
                     return;
                 }
@@ -226,7 +240,10 @@ fn namespace(number: usize) -> String {
 
 /// Namespace and name of a workload.
 fn place(number: usize) -> (String, String) {
-    (namespace(number / WORKLOADS_EACH), format!("shop-{:02}", number % WORKLOADS_EACH))
+    (
+        namespace(number / WORKLOADS_EACH),
+        format!("shop-{:02}", number % WORKLOADS_EACH),
+    )
 }
 
 fn owner<K: Resource<DynamicType = ()>>(kind: &str, object: &K) -> Value {

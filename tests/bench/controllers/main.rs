@@ -31,12 +31,13 @@ fn main() -> Result<()> {
     build()?;
     let plane = ControlPlane::start_apiserver()?;
     plane.install(NAMESPACE, &[])?;
+    let kubeconfig = plane.kubeconfig();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     let begin = Instant::now();
-    let cluster = runtime.block_on(Cluster::fill(plane.kubeconfig()))?;
+    let cluster = runtime.block_on(Cluster::fill(&kubeconfig))?;
     println!(
         "{WORKLOADS} workloads, {PODS} pods and {SOURCES} Sources in {NAMESPACES} namespaces, made in {:.0} s",
         begin.elapsed().as_secs_f64()
@@ -44,7 +45,7 @@ fn main() -> Result<()> {
 
     let logs = tempfile::tempdir()?;
     let begin = Instant::now();
-    let start = |name: &&'static str| Component::start(name, NAMESPACE, plane.kubeconfig(), logs.path());
+    let start = |name: &&'static str| Component::start(name, NAMESPACE, &kubeconfig, logs.path());
     let mut components = COMPONENTS.iter().map(start).collect::<Result<Vec<_>>>()?;
     for component in &mut components {
         component.leads(PATIENCE)?;
@@ -66,7 +67,10 @@ fn main() -> Result<()> {
         at(1.0)
     );
     for (name, component) in COMPONENTS.iter().zip(&components) {
-        println!("{name}: {:.1} MiB resident at the end", Usage::of(component.pid())?.resident_mib);
+        println!(
+            "{name}: {:.1} MiB resident at the end",
+            Usage::of(component.pid())?.resident_mib
+        );
     }
     Ok(())
 }
@@ -75,7 +79,12 @@ fn main() -> Result<()> {
 fn idle(components: &[Component]) -> Result<()> {
     settle(components)?;
     let look = || -> Result<Vec<(Usage, f64)>> {
-        let one = |component: &Component| Ok((Usage::of(component.pid())?, component.metric("odigos_controller_writes_total")?));
+        let one = |component: &Component| {
+            Ok((
+                Usage::of(component.pid())?,
+                component.metric("odigos_controller_writes_total")?,
+            ))
+        };
         components.iter().map(one).collect()
     };
     let before = look()?;
@@ -117,7 +126,14 @@ fn settle(components: &[Component]) -> Result<()> {
 /// The bench itself is built with optimization, and so must be what it measures.
 fn build() -> Result<()> {
     let built = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--locked", "--bin", "odigos-controllers"])
+        .args([
+            "build",
+            "--release",
+            "--quiet",
+            "--locked",
+            "--bin",
+            "odigos-controllers",
+        ])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .context("cannot run cargo")?;
