@@ -6,3 +6,4 @@
 
 pub mod instrumentor;
 pub mod rim;
+pub mod scheduler;
