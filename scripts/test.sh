@@ -20,5 +20,5 @@ stage test cargo_as_root test --locked --workspace
 # What users build, with the features of each binary by itself; and that every fuzz target builds and stands a second.
 stage release scripts/build.sh
 stage fuzz env FUZZ_SECONDS=1 scripts/fuzz.sh
-stage vmtests cargo_as_root run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12
+stage vmtests cargo_as_root run --quiet --locked --package vmtests -- --host --series 6.1 --series 6.12 --series 6.1-preempt --series 6.12-preempt
 printf '== %s\n' "${times[@]}"

@@ -4,5 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod instrumentor;
 pub mod rim;
 pub mod scheduler;

@@ -154,6 +154,8 @@ struct Agent {
     events: Ring,
     counters: Counters,
     missed_events: u64,
+    /// Whether it was told that the kernel leaves out runs of programs.
+    has_told_of_skipped: bool,
     processes: Processes,
     handover: Handover,
     listener: Option<UnixListener>,
@@ -174,6 +176,7 @@ impl Agent {
                 ring_bytes,
                 adopt_flags,
                 pins,
+                ..Options::default()
             },
             facilities,
         )?;
@@ -190,6 +193,7 @@ impl Agent {
             events: Ring::map(events, size)?,
             counters: Counters::map(&offer.counters)?,
             missed_events: 0,
+            has_told_of_skipped: false,
             processes: Processes::new(selection, GoBinaries::new(facilities)),
             handover: Handover::new(offer),
             listener: None,
@@ -235,6 +239,7 @@ impl Agent {
             self.read_events();
             if Instant::now() >= next_flush {
                 self.probes.flush()?;
+                self.tell_of_skipped();
                 self.processes
                     .on_tick(Instant::now(), &mut self.probes, &mut self.handover);
                 next_flush = Instant::now() + FLUSH;
@@ -292,6 +297,18 @@ impl Agent {
             Ok(event) => processes.on_event(&event, probes, handover),
             Err(error) => tracing::error!(%error, "a process event cannot be decoded"),
         });
+    }
+
+    /// Once: the account goes on counting. Detection avoids it, so the kernel's mode was changed, or has a cause unknown here.
+    fn tell_of_skipped(&mut self) {
+        let calls = self.counters.snapshot().get(Counter::Skipped);
+        if calls > 0 && !self.has_told_of_skipped {
+            tracing::warn!(
+                calls,
+                "the kernel did not run probes at some calls, since it preempts itself: spans are missing; start again"
+            );
+            self.has_told_of_skipped = true;
+        }
     }
 
     fn rescan_if_events_were_lost(&mut self) -> Result<(), AgentError> {

@@ -49,4 +49,18 @@ int detect_uprobe_multi(void *ctx)
 	return 0;
 }
 
+/* Where the kernel keeps a number that nothing else tells. */
+struct peek {
+	const void *address;
+};
+
+/* The number, or INT_MIN where it cannot be read. */
+SEC("syscall")
+int detect_number(struct peek *peek)
+{
+	int value;
+
+	return bpf_probe_read_kernel(&value, sizeof(value), peek->address) ? -__INT_MAX__ - 1 : value;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -20,7 +20,7 @@ use servers::Server;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Bare and traced, this many times.
+/// Bare and traced, this many times, unless the variable `ROUNDS` says otherwise.
 const ROUNDS: usize = 12;
 const SECONDS: u32 = 2;
 const SERVER_CPU: usize = 0;
@@ -115,19 +115,22 @@ impl Subject {
 }
 
 fn compare(name: &str, subject: &mut Subject, server: &Server) -> Result<()> {
-    let (mut bare, mut traced) = (Vec::new(), Vec::new());
+    let rounds = std::env::var("ROUNDS").map_or(Ok(ROUNDS), |rounds| rounds.parse())?;
     load(server)?;
-    for _ in 0..ROUNDS {
-        bare.push(load(server)?);
+    let (mut bare, mut traced) = (vec![load(server)?], Vec::new());
+    for _ in 0..rounds {
         traced.push(traced_load(subject, server)?);
+        bare.push(load(server)?);
     }
-    // Each round with its neighbour: the machine grows faster and slower over a run.
-    let pairs = || bare.iter().zip(&traced);
-    let added = median(pairs().map(|(bare, traced)| traced.micros - bare.micros));
-    let ratio = median(pairs().map(|(bare, traced)| traced.per_second / bare.per_second));
-    println!(
-        "{name}: medians of {ROUNDS} pairs of rounds: added {added:.2} us a request, {ratio:.3} of bare throughput"
+    let (added, ratio) = against_neighbours(&traced, &bare);
+    println!("{name}: medians of {rounds} rounds: added {added:.2} us a request, {ratio:.3} of bare throughput");
+    // What no difference at all looks like on this machine.
+    let (every_other, between): (Vec<_>, Vec<_>) = (
+        bare.iter().step_by(2).copied().collect(),
+        bare.iter().skip(1).step_by(2).copied().collect(),
     );
+    let (added, ratio) = against_neighbours(&between, &every_other);
+    println!("{name}: bare rounds by the same measure: added {added:.2} us a request, {ratio:.3} of bare throughput");
     let (bare, traced) = (best(&bare), best(&traced));
     println!(
         "{name}: best rounds: bare {:.2} us, {:.0}/s; traced {:.2} us, {:.0}/s; added {:.2} us a request, {:.3} of bare throughput",
@@ -139,6 +142,21 @@ fn compare(name: &str, subject: &mut Subject, server: &Server) -> Result<()> {
         traced.per_second / bare.per_second
     );
     Ok(())
+}
+
+/// The medians of what each round adds to, and leaves of, the mean of the two rounds around it: the machine grows faster and
+/// slower over a run, and so it does in the bare ones.
+fn against_neighbours(rounds: &[Sample], around: &[Sample]) -> (f64, f64) {
+    let pairs = || {
+        let means = around.windows(2).map(|pair| {
+            let mean = |figure: fn(&Sample) -> f64| (figure(&pair[0]) + figure(&pair[1])) / 2.0;
+            (mean(|round| round.micros), mean(|round| round.per_second))
+        });
+        rounds.iter().zip(means)
+    };
+    let added = median(pairs().map(|(round, (micros, _))| round.micros - micros));
+    let ratio = median(pairs().map(|(round, (_, per_second))| round.per_second / per_second));
+    (added, ratio)
 }
 
 /// Under load with the probes attached and the ring read, as the collector would.

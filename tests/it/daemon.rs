@@ -2,10 +2,14 @@
 
 use crate::support::load::{Connections, Steady};
 use crate::support::servers::{get, nginx, start, start_python};
-use crate::support::{Program, account, binary, free_port, in_file, until};
+use crate::support::{Program, Span, account, binary, free_port, in_file, until};
+use probe_wire::handover::Message;
 use std::fs;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A node: its folder, its pins and what runs on it.
@@ -114,6 +118,48 @@ fn requests_while_agent_and_collector_are_dead_are_reported_by_their_successors(
     assert_eq!(served(&files, "/gap/"), expected, "each request once");
     let clean = node.odiglet().arg("clean").status().unwrap();
     assert!(clean.success() && !node.pins.exists());
+}
+
+/// Reads what the agent tells a collector until an entity is said to be gone.
+fn wait_for_a_retired_entity(collector: &mut UnixStream) {
+    collector.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let (mut told, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        while let Some((message, length)) = Message::decode(&told).unwrap() {
+            told.drain(..length);
+            if let Message::EntityGone { .. } = message {
+                return;
+            }
+        }
+        let count = collector.read(&mut piece).unwrap();
+        assert!(count > 0, "the agent has closed the connection");
+        told.extend_from_slice(&piece[..count]);
+    }
+}
+
+#[test]
+fn a_collector_that_comes_after_a_process_was_forgotten_names_its_spans_all_the_same() {
+    let node = Node::new();
+    let mut odiglet = node.start_odiglet();
+    // Holds the lease, and reads nothing of the ring.
+    let mut idle = UnixStream::connect(node.path("odiglet.sock")).unwrap();
+    let mut server = start_python(node.port);
+    let pid = server.pid();
+    get(node.port, "/brief");
+    server.kill();
+    wait_for_a_retired_entity(&mut idle);
+    drop(idle);
+    let mut collector = node.start_collector("spans.jsonl");
+    let spans = until("the span", || {
+        let spans = in_file(&node.path("spans.jsonl"));
+        spans.iter().any(Span::is_server).then_some(spans)
+    });
+    collector.stop();
+    odiglet.stop();
+    let span = spans.iter().find(|span| span.get("url.path") == "/brief").unwrap();
+    assert_eq!(span.resource.get("process.pid"), Some(&pid.to_string()), "{span:?}");
+    // More than its executable only where the agent had looked at it before it ended.
+    assert!(span.resource["service.name"].starts_with("python"), "{span:?}");
 }
 
 #[test]

@@ -257,6 +257,8 @@ mod tests {
 
     static OLD: Series = Series {
         name: "old",
+        version: "1",
+        command_line: "",
         absent: &["needs_new"],
     };
 

@@ -12,6 +12,12 @@ pub const WORKLOAD_KIND: &str = "odigos.io/workload-kind";
 pub const DATA_STREAM_PREFIX: &str = "odigos.io/data-stream-";
 /// On a pod: the hash of what its agents depend on.
 pub const AGENTS_META_HASH: &str = "odigos.io/agents-meta-hash";
+/// On a pod template, by the method that changes workloads' manifests: what was put in, so that exactly that is taken out.
+pub const INJECTED: &str = "odigos.io/injected";
+/// On a workload's pod template: the hash for which its pods were last replaced.
+pub const ROLLED_OUT_FOR: &str = "odigos.io/rolled-out-for";
+/// On an InstrumentationConfig: the containers whose agent was taken out again because it made them fail.
+pub const ROLLED_BACK: &str = "odigos.io/rolled-back";
 /// Keeps a Source until its workload is restored.
 pub const SOURCE_FINALIZER: &str = "odigos.io/source-instrumentation-finalizer";
 

@@ -282,15 +282,17 @@ static __always_inline void go_release(struct go_exchange *exchange)
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 
+#define KEEPS_PROCESSOR (bpf_ksym_exists(bpf_preempt_disable) && !config.never_keep_processor)
+
 static __always_inline void go_enter(void)
 {
-	if (bpf_ksym_exists(bpf_preempt_disable))
+	if (KEEPS_PROCESSOR)
 		bpf_preempt_disable();
 }
 
 static __always_inline void go_leave(void)
 {
-	if (bpf_ksym_exists(bpf_preempt_disable))
+	if (KEEPS_PROCESSOR)
 		bpf_preempt_enable();
 }
 
@@ -299,14 +301,14 @@ static __always_inline struct go_scratch *go_scratch_take(void)
 	__u32 zero = 0;
 	struct go_scratch *scratch = bpf_map_lookup_elem(&go_scratches, &zero);
 
-	if (!scratch || bpf_ksym_exists(bpf_preempt_disable))
+	if (!scratch || KEEPS_PROCESSOR)
 		return scratch;
 	return __sync_val_compare_and_swap(&scratch->busy, 0, 1) ? 0 : scratch;
 }
 
 static __always_inline void go_scratch_return(struct go_scratch *scratch)
 {
-	if (!bpf_ksym_exists(bpf_preempt_disable))
+	if (!KEEPS_PROCESSOR)
 		*(volatile __u32 *)&scratch->busy = 0;
 }
 

@@ -34,15 +34,15 @@ static __always_inline __u64 time_of(const struct sock *sk, enum direction direc
 static __always_inline void read_endpoints(struct http1_record *record, const struct sock *sk)
 {
 	const struct sock_common *common = &sk->__sk_common;
-	__u16 family = BPF_CORE_READ(common, skc_family);
+	__u16 family = SOCK_READ(sk, skc_family);
 
 	record->local.family = family;
 	record->remote.family = family;
-	record->local.port = BPF_CORE_READ(common, skc_num);
-	record->remote.port = __builtin_bswap16(BPF_CORE_READ(common, skc_dport));
+	record->local.port = SOCK_READ(sk, skc_num);
+	record->remote.port = __builtin_bswap16(SOCK_READ(sk, skc_dport));
 	if (family == AF_INET_K) {
-		BPF_CORE_READ_INTO((__be32 *)record->local.addr, common, skc_rcv_saddr);
-		BPF_CORE_READ_INTO((__be32 *)record->remote.addr, common, skc_daddr);
+		*(__be32 *)record->local.addr = SOCK_READ(sk, skc_rcv_saddr);
+		*(__be32 *)record->remote.addr = SOCK_READ(sk, skc_daddr);
 	} else {
 		BPF_CORE_READ_INTO((struct in6_addr_k *)record->local.addr, common, skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO((struct in6_addr_k *)record->remote.addr, common, skc_v6_daddr);
@@ -133,7 +133,7 @@ static __always_inline struct exchange *new_exchange(const struct sock *sk)
 	struct exchange *x;
 
 	/* After a reset the program may still read what had come before. Nothing would free the entry. */
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE_K)
+	if (SOCK_READ(sk, skc_state) == TCP_CLOSE_K)
 		return NULL;
 	x = add_exchange((__u64)sk);
 	if (!x) {

@@ -23,18 +23,16 @@ extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym __weak;
 #define CAN_CAST bpf_ksym_exists(bpf_rdonly_cast)
 #define CAST(address, type) ((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
 
+/* A number of the socket's common part. */
+#define SOCK_READ(sk, field)                                          \
+	(CAN_CAST ? CAST(sk, struct sock)->__sk_common.field :         \
+		    BPF_CORE_READ(sk, __sk_common.field))
+
 static __always_inline bool is_tcp(const struct sock *sk)
 {
-	__u16 family, protocol;
+	__u16 family = SOCK_READ(sk, skc_family);
+	__u16 protocol = CAN_CAST ? CAST(sk, struct sock)->sk_protocol : BPF_CORE_READ(sk, sk_protocol);
 
-	if (CAN_CAST) {
-		sk = CAST(sk, struct sock);
-		family = sk->__sk_common.skc_family;
-		protocol = sk->sk_protocol;
-	} else {
-		family = BPF_CORE_READ(sk, __sk_common.skc_family);
-		protocol = BPF_CORE_READ(sk, sk_protocol);
-	}
 	return (family == AF_INET_K || family == AF_INET6_K) && protocol == IPPROTO_TCP_K;
 }
 

@@ -1,7 +1,7 @@
 //! What the running kernel offers, found out by trying, and what a missing facility costs.
 
-use crate::log;
 use crate::object::Aligned;
+use crate::{log, preemption};
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::{ObjectBuilder, ProgramMut, UprobeMultiOpts};
 use std::path::Path;
@@ -37,7 +37,7 @@ pub enum Facility {
     UprobeMulti,
     /// Values that tell attachments apart.
     Cookies,
-    /// Trampolines at kernel functions.
+    /// Trampolines at kernel functions, of a kernel that leaves out none of their programs' runs.
     Fentry,
     /// Breakpoints at kernel functions.
     Kprobes,
@@ -210,7 +210,9 @@ fn try_facility(facility: Facility) -> Result<(), String> {
         Facility::BtfTracepoints => attach("detect_tp_btf", |program| program.attach()),
         Facility::SyscallTracepoints => attach("detect_syscall_tracepoint", |program| program.attach()),
         Facility::SocketTracepoints => attach("detect_socket_tracepoint", |program| program.attach()),
-        Facility::Fentry => attach("detect_fentry", |program| program.attach()),
+        Facility::Fentry => {
+            attach("detect_fentry", |program| program.attach()).and_then(|()| preemption::never_skips())
+        }
         Facility::Kprobes => attach("detect_kprobe", |program| program.attach()),
         Facility::Uprobes => attach("detect_uprobe", |program| program.attach_uprobe(false, -1, OWN_FILE, 0)),
         Facility::UprobeMulti => attach("detect_uprobe_multi", |program| {
@@ -306,8 +308,19 @@ fn helper(id: u32) -> Result<(), String> {
     supported(libbpf_rs::ProgramType::Kprobe.is_helper_supported(id))
 }
 
+/// The program of the detection object that reads a number of the kernel's.
+pub(crate) const DETECT_NUMBER: &str = "detect_number";
+
 /// Loads one program of the detection object alone, attaches it and takes it away again.
 fn attach(name: &str, attach: impl FnOnce(ProgramMut<'_>) -> libbpf_rs::Result<libbpf_rs::Link>) -> Result<(), String> {
+    with_program(name, attach).map(drop)
+}
+
+/// Loads one program of the detection object alone and does something with it.
+pub(crate) fn with_program<T>(
+    name: &str,
+    work: impl FnOnce(ProgramMut<'_>) -> libbpf_rs::Result<T>,
+) -> Result<T, String> {
     let mut open = ObjectBuilder::default()
         .open_memory(&DETECT.0)
         .map_err(|error| format!("{error:#}"))?;
@@ -320,5 +333,5 @@ fn attach(name: &str, attach: impl FnOnce(ProgramMut<'_>) -> libbpf_rs::Result<l
         .progs_mut()
         .find(|program| program.name() == name)
         .ok_or("program not found")?;
-    attach(program).map(drop).map_err(|error| format!("attach: {error:#}"))
+    work(program).map_err(|error| format!("attach: {error:#}"))
 }

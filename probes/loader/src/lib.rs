@@ -9,6 +9,7 @@ mod log;
 mod object;
 pub mod pins;
 pub mod plan;
+mod preemption;
 mod probes;
 pub mod table;
 mod uprobes;

@@ -25,6 +25,9 @@ pub struct Options {
     /// A directory of bpffs in which programs and maps outlive this process, for a successor to adopt; `None` if they
     /// are to end with it.
     pub pins: Option<PathBuf>,
+    /// Probes in programs let themselves be preempted, as they must on kernels before Linux 6.10, even where they need not.
+    /// Requests may then be lost, and are counted (`state_full`). For tests of that.
+    pub never_keep_processor: bool,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             ring_bytes: 8 << 20,
             adopt_flags: 0,
             pins: None,
+            never_keep_processor: false,
         }
     }
 }
@@ -132,6 +136,7 @@ pub(crate) fn fingerprint(options: &Options, http1: Option<table::Group>) -> u64
     hasher.write(&OBJECT.0);
     hasher.write(&options.ring_bytes.to_ne_bytes());
     hasher.write(&options.adopt_flags.to_ne_bytes());
+    hasher.write(&[u8::from(options.never_keep_processor)]);
     hasher.write(format!("{http1:?}").as_bytes());
     hasher.finish()
 }
@@ -172,6 +177,8 @@ fn set_config(open: &mut OpenObject, options: &Options) -> Result<(), LoadError>
     config.extend_from_slice(&u64::from(options.ring_bytes / 4).to_ne_bytes());
     config.extend_from_slice(&options.adopt_flags.to_ne_bytes());
     config.extend_from_slice(&std::process::id().to_ne_bytes());
+    config.extend_from_slice(&u32::from(options.never_keep_processor).to_ne_bytes());
+    config.extend_from_slice(&[0; 4]);
     let mut map = open
         .maps_mut()
         .find(|map| map.name().to_string_lossy().ends_with(".rodata"))

@@ -1,4 +1,4 @@
-mod verifier;
+mod kernel;
 
 use crate::object::{self, LoadError, Options};
 use crate::pins::Pins;
@@ -111,6 +111,8 @@ pub enum AttachError {
 pub struct Probes {
     pub(crate) object: Object,
     links: Vec<(Group, Link)>,
+    /// What the links of groups run: with pins, perhaps programs that a predecessor has loaded. Kept when a link is gone.
+    attached: Vec<OwnedFd>,
     http1: Option<Group>,
     ring_bytes: u32,
     pub(crate) pins: Option<Pins>,
@@ -143,6 +145,7 @@ impl Probes {
         Ok(Probes {
             object,
             links: Vec::new(),
+            attached: Vec::new(),
             http1,
             ring_bytes: options.ring_bytes,
             binaries: Binaries::adopt(pins.as_ref())?,
@@ -173,7 +176,10 @@ impl Probes {
             let found = self.object.progs_mut().find(|program| program.name() == entry.name);
             let program = found.ok_or(AttachError::NoSuchPart(entry.name))?;
             match attach(&program, self.pins.as_ref()) {
-                Ok(link) => self.links.push((group, link)),
+                Ok((link, program)) => {
+                    self.links.push((group, link));
+                    self.attached.push(program);
+                }
                 Err(_) if entry.optional.is_some_and(|function| !object::kernel_has(function)) => {}
                 Err(source) => {
                     self.links.retain(|(attached, _)| *attached != group);
@@ -283,13 +289,17 @@ impl Probes {
         self.run("go_http_flush_last")
     }
 
+    /// Runs one of the programs that nothing is attached to, and gives it `struct flush_input`.
     fn run(&self, name: &'static str) -> Result<(), AttachError> {
         let found = self.object.progs_mut().find(|program| program.name() == name);
         let program = found.ok_or(AttachError::NoSuchPart(name))?;
-        program
-            .test_run(ProgramInput::default())
-            .map(drop)
-            .map_err(|source| AttachError::Run { program: name, source })
+        let refused = |source| AttachError::Run { program: name, source };
+        let mut input = self.skipped().map_err(refused)?.to_ne_bytes();
+        let input = ProgramInput {
+            context_in: Some(&mut input),
+            ..ProgramInput::default()
+        };
+        program.test_run(input).map(drop).map_err(refused)
     }
 
     /// Bytes of the ring of spans.
@@ -333,14 +343,17 @@ impl Probes {
     }
 }
 
-/// A link that a predecessor has pinned goes on as it is.
-fn attach(program: &ProgramMut<'_>, pins: Option<&Pins>) -> libbpf_rs::Result<Link> {
-    let Some(pins) = pins else { return program.attach() };
-    let path = pins.link(&program.name().to_string_lossy());
-    if path.exists() {
-        return Link::open(path);
+/// A link that a predecessor has pinned goes on as it is. Returns also the program that it runs.
+fn attach(program: &ProgramMut<'_>, pins: Option<&Pins>) -> libbpf_rs::Result<(Link, OwnedFd)> {
+    let path = pins.map(|pins| pins.link(&program.name().to_string_lossy()));
+    if let Some(path) = path.as_ref().filter(|path| path.exists()) {
+        let link = Link::open(path)?;
+        let running = libbpf_rs::Program::fd_from_id(link.info()?.prog_id)?;
+        return Ok((link, running));
     }
     let mut link = program.attach()?;
-    link.pin(path)?;
-    Ok(link)
+    if let Some(path) = path {
+        link.pin(path)?;
+    }
+    Ok((link, program.as_fd().try_clone_to_owned()?))
 }

@@ -136,13 +136,14 @@ fn what_user_space_writes_is_where_the_kernel_side_reads_it() {
     check("counters", l::COUNTERS_SIZE, &[("value", 0)]);
     check(
         "config",
-        32,
+        40,
         &[
             ("pid_namespace_dev", 0),
             ("pid_namespace_ino", 8),
             ("wakeup_bytes", 16),
             ("adopt_flags", 24),
             ("own_pid", 28),
+            ("never_keep_processor", 32),
         ],
     );
 }

@@ -180,10 +180,13 @@ pub enum Counter {
     Unfinished = 7,
     /// Dropped: a response was seen, but of its request too little was kept.
     Unmatched = 8,
+    /// Not spans, but calls: the kernel did not run the program there, since one that it had preempted was still at work on that
+    /// processor (`recursion_misses` of the programs). Nobody knows which spans that cost.
+    Skipped = 9,
 }
 
 /// All counters with the name that the loss account gives them.
-pub const COUNTERS: [(Counter, &str); 9] = [
+pub const COUNTERS: [(Counter, &str); 10] = [
     (Counter::Seen, "seen"),
     (Counter::Emitted, "emitted"),
     (Counter::RingFull, "ring_full"),
@@ -193,4 +196,5 @@ pub const COUNTERS: [(Counter, &str); 9] = [
     (Counter::EventRingFull, "event_ring_full"),
     (Counter::Unfinished, "unfinished"),
     (Counter::Unmatched, "unmatched"),
+    (Counter::Skipped, "skipped"),
 ];

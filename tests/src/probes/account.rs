@@ -113,7 +113,7 @@ fn request(number: usize) -> Vec<u8> {
     format!("GET /item/{number} HTTP/1.1\r\nHost: test\r\n\r\n").into_bytes()
 }
 
-fn ask(connection: &Connection, number: usize) -> Result<()> {
+pub(super) fn ask(connection: &Connection, number: usize) -> Result<()> {
     pass(&connection.client, &connection.server, &request(number), Manner::PLAIN)?;
     pass(&connection.server, &connection.client, OK, Manner::PLAIN)
 }

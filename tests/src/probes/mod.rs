@@ -63,12 +63,24 @@ pub static HTTP1: &[Case] = &[
         name: "io_uring is seen where the kernel's own functions are watched",
         run: io_uring::every_way,
     },
+    Case {
+        name: "what a kernel that preempts itself leaves out is counted",
+        run: preemption::skipped,
+    },
     // Ends with the probes detached, so the next would need them loaded anew.
     Case {
         name: "every span is accounted for",
         run: account::full_ring,
     },
 ];
+
+/// What a kernel may do in the middle of a probe, for which the probes can be loaded in two ways ([`Options::never_keep_processor`]).
+///
+/// [`Options::never_keep_processor`]: probe_loader::Options::never_keep_processor
+pub const PREEMPTION: Case = Case {
+    name: "requests of programs that preempt each other do not mix",
+    run: preemption::one_processor,
+};
 
 /// All tests of the probes in Go's net/http.
 pub static GO_HTTP: &[Case] = &[
@@ -88,10 +100,7 @@ pub static GO_HTTP: &[Case] = &[
         name: "a request made while serving is a child across goroutines",
         run: go_http::clients,
     },
-    Case {
-        name: "requests of programs that preempt each other do not mix",
-        run: preemption::one_processor,
-    },
+    PREEMPTION,
     Case {
         name: "a program whose probes are taken out goes on unseen",
         run: go_http::detached,

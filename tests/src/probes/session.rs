@@ -26,6 +26,11 @@ impl Session {
         self.http1
     }
 
+    /// How they are loaded.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The probes, loaded and attached by the first call.
     pub fn probes(&mut self) -> Result<&mut Probes> {
         Ok(self.traced()?.probes())

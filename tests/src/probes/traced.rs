@@ -20,6 +20,7 @@ pub struct Traced {
     /// A connection over which HTTP was spoken before the probes were there.
     early: Option<Connection>,
     is_finished: bool,
+    never_keeps_processor: bool,
 }
 
 /// What was reported and not yet taken.
@@ -121,6 +122,7 @@ impl Traced {
             before: counters.snapshot(),
             early: Some(early),
             is_finished: false,
+            never_keeps_processor: options.never_keep_processor,
             counters,
             probes,
         })
@@ -152,6 +154,13 @@ impl Traced {
             ..Target::default()
         };
         Ok(self.probes.set_target(pid, target)?)
+    }
+
+    /// Whether a probe in a program may be preempted by another program's.
+    pub(super) fn is_preempted(&self) -> Result<bool> {
+        let symbols = std::fs::read_to_string("/proc/kallsyms")?;
+        let can_keep = symbols.lines().any(|line| line.ends_with(" bpf_preempt_disable"));
+        Ok(self.never_keeps_processor || !can_keep)
     }
 
     /// A connection over which HTTP was spoken before the probes were there; there is one.

@@ -1,11 +1,12 @@
 //! The InstrumentationConfig of a workload: what is decided for it, and the conditions that say why and what is waited for.
 
-use super::container::{self, Known, RolledBack};
+use super::container::{self, Known};
 use super::rules::Rules;
 use super::runtime::{self, Runtime, runtime};
 use super::settings::{NodeCollector, Settings};
 use super::sources::Marked;
 use super::workload::{Workload, WorkloadKind};
+use crate::rollout::RolledBack;
 use controllers_api::conditions::{ConditionType, RuntimeDetection};
 use controllers_api::instrumentation_config::{AgentEnabledReason, ContainerAgentConfig, InstrumentationConfigSpec};
 use controllers_api::labels::DATA_STREAM_PREFIX;

@@ -8,6 +8,8 @@ use super::runtime::{self, Runtime, runtime};
 use super::settings::{Injection, NodeCollector, Settings};
 use super::workload::{Container, LD_PRELOAD, WorkloadId};
 use crate::distributions::{self, AGENTS, Distribution, Kind, Merge, Parameter, Version};
+use crate::injection::identity;
+use crate::rollout::RolledBack;
 use controllers_api::instrumentation_config::{
     AgentEnabledReason, AgentMetricsConfig, ContainerAgentConfig, EnvInjectionMethod, LogsConfig,
 };
@@ -36,15 +38,6 @@ pub struct Known<'a> {
     pub settings: &'a Settings,
     /// What takes what agents make.
     pub collector: &'a NodeCollector,
-}
-
-/// Why an agent was taken out of a container again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RolledBack {
-    /// `CrashLoopBackOff` or `ImagePullBackOff`.
-    pub reason: AgentEnabledReason,
-    /// The same for a person.
-    pub message: String,
 }
 
 /// Why a container gets no agent.
@@ -85,9 +78,6 @@ fn enable(known: &Known<'_>) -> Result<ContainerAgentConfig, Refusal> {
         let message = format!("the configuration ignores containers named {name} (ignoredContainers)");
         return refuse(AgentEnabledReason::IgnoredContainer, message);
     }
-    if let Some(rolled_back) = known.rolled_back {
-        return refuse(rolled_back.reason, rolled_back.message.clone());
-    }
     let chosen = choose(known)?;
     let distro_params = parameters(&chosen)?;
     let method = injection(known, &chosen)?;
@@ -99,25 +89,37 @@ fn enable(known: &Known<'_>) -> Result<ContainerAgentConfig, Refusal> {
     let signals = signals(known, chosen.distribution, &merged)?;
     let optional = !chosen.distribution.is_injected();
     let (reason, message) = success(&chosen);
-    Ok(ContainerAgentConfig {
-        agent_enabled: true,
-        agent_enabled_reason: Some(reason),
-        agent_enabled_message: Some(message),
-        container_name: name.clone(),
-        distro_params,
-        env_injection_method: method,
-        agent_diagnostics: merged.agent_diagnostics,
-        logs: signals.contains(&Signal::Logs).then_some(LogsConfig {
-            ebpf_log_capture: merged.log_capture,
-        }),
-        metrics: signals.contains(&Signal::Metrics).then_some(AgentMetricsConfig {
-            network_metrics: merged.network_metrics,
-            ..AgentMetricsConfig::default()
-        }),
-        otel_distro_name: Some(chosen.distribution.name.clone()),
-        pod_manifest_injection_optional: optional.then_some(true),
-        traces: signals.contains(&Signal::Traces).then_some(merged.traces),
-    })
+    unless_rolled_back(
+        known,
+        ContainerAgentConfig {
+            agent_enabled: true,
+            agent_enabled_reason: Some(reason),
+            agent_enabled_message: Some(message),
+            container_name: name.clone(),
+            distro_params,
+            env_injection_method: method,
+            agent_diagnostics: merged.agent_diagnostics,
+            logs: signals.contains(&Signal::Logs).then_some(LogsConfig {
+                ebpf_log_capture: merged.log_capture,
+            }),
+            metrics: signals.contains(&Signal::Metrics).then_some(AgentMetricsConfig {
+                network_metrics: merged.network_metrics,
+                ..AgentMetricsConfig::default()
+            }),
+            otel_distro_name: Some(chosen.distribution.name.clone()),
+            pod_manifest_injection_optional: optional.then_some(true),
+            traces: signals.contains(&Signal::Traces).then_some(merged.traces),
+        },
+    )
+}
+
+/// What made the container fail stays out of it; another agent is tried.
+fn unless_rolled_back(known: &Known<'_>, config: ContainerAgentConfig) -> Result<ContainerAgentConfig, Refusal> {
+    let agent = identity(&config);
+    match known.rolled_back.filter(|it| agent.as_ref() == Some(&it.agent)) {
+        Some(rolled_back) => refuse(rolled_back.reason, rolled_back.message.clone()),
+        None => Ok(config),
+    }
 }
 
 fn success(chosen: &Chosen) -> (AgentEnabledReason, String) {

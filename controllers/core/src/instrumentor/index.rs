@@ -4,14 +4,14 @@
 //! exception is said in [`NodeCollector::Starting`].
 
 use super::config::{self, Desired, Situation};
-use super::container::RolledBack;
 use super::effect::Effect;
 use super::rules::{self, Rules};
 use super::settings::{NodeCollector, Settings};
 use super::source::{Source, SourceKey, Target};
 use super::sources::{Marking, Sources};
 use super::workload::{Workload, WorkloadId};
-use controllers_api::instrumentation_config::{AgentEnabledReason, ContainerAgentConfig, InstrumentationConfig};
+use crate::rollout::{RolledBack, rolled_back};
+use controllers_api::instrumentation_config::{ContainerAgentConfig, InstrumentationConfig};
 use controllers_api::instrumentation_rule::InstrumentationRuleSpec;
 use controllers_api::source::Source as SourceObject;
 use controllers_api::workload::RuntimeDetails;
@@ -298,26 +298,10 @@ impl Index {
 impl Config {
     fn of(object: &InstrumentationConfig) -> Self {
         let status = object.status.clone().unwrap_or_default();
-        let rolled_back = object.spec.containers.iter().filter_map(rolled_back);
         Self {
             seen: status.runtime_details_by_container,
             before: object.spec.containers.clone(),
-            rolled_back: if status.rollback_occurred == Some(true) {
-                rolled_back.collect()
-            } else {
-                BTreeMap::new()
-            },
+            rolled_back: rolled_back(object),
         }
     }
-}
-
-/// A container whose agent was taken out again stays without, until `status.rollbackOccurred` is taken back.
-fn rolled_back(container: &ContainerAgentConfig) -> Option<(String, RolledBack)> {
-    let reason = container.agent_enabled_reason?;
-    let is_rollback = matches!(
-        reason,
-        AgentEnabledReason::CrashLoopBackOff | AgentEnabledReason::ImagePullBackOff
-    );
-    let message = container.agent_enabled_message.clone().unwrap_or_default();
-    is_rollback.then(|| (container.container_name.clone(), RolledBack { reason, message }))
 }

@@ -19,7 +19,6 @@ mod tests;
 mod workload;
 
 pub use config::{Desired, Finding, Status};
-pub use container::RolledBack;
 pub use effect::{Effect, of_rule};
 pub use index::{Concerned, Decision, Index};
 pub use runtime::{Runtime, runtime};

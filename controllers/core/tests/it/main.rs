@@ -7,7 +7,9 @@ mod addresses;
 mod collectors;
 mod destinations;
 mod docs;
+mod injection;
 mod refusals;
+mod rollout;
 mod support;
 #[cfg(feature = "upstream")]
 mod upstream;

@@ -127,6 +127,14 @@ enum counter {
 	COUNTER_EVENT_RING_FULL = 6,
 	COUNTER_UNFINISHED = 7,
 	COUNTER_UNMATCHED = 8,
+	/* User space writes this one, in the first slot: a program cannot see that it was skipped. */
+	COUNTER_SKIPPED = 9,
+};
+
+/* What user space gives the programs that it runs to flush. */
+struct flush_input {
+	/* Times that the kernel did not run a program, since all were loaded. */
+	__u64 skipped;
 };
 
 #define COUNTER_SLOTS 64
@@ -146,6 +154,9 @@ struct config {
 	__u32 adopt_flags;
 	/* The agent's own process, which is never adopted. */
 	__u32 own_pid;
+	/* Probes in programs let themselves be preempted, as they must on kernels before Linux 6.10, even where they need not. */
+	__u32 never_keep_processor;
+	__u32 reserved;
 };
 
 /* The strings of a Go HTTP record, in the order in which they stand in it. */

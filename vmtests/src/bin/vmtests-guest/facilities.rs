@@ -3,6 +3,7 @@
 use crate::suite::{Named, Shown};
 use anyhow::{Context, Result, bail, ensure};
 use libbpf_rs::{ErrorKind, Link, MapCore, MapFlags, Object, ObjectBuilder, ProgramMut, UprobeMultiOpts, UprobeOpts};
+use odigos_tests::probes::PREEMPTION_SWITCH;
 use probe_loader::Facility;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -61,7 +62,7 @@ pub fn truth(facility: Facility) -> Option<Result<Shown>> {
         Facility::Btf => Some(kernel_has_btf()),
         Facility::SyscallTracepoints => Some(tracepoint_counts_calls()),
         Facility::Kprobes => Some(kprobe_counts_calls()),
-        Facility::Fentry => Some(fentry_counts_calls()),
+        Facility::Fentry => Some(fentry_sees_every_call()),
         Facility::Uprobes => Some(uprobe_counts_calls()),
         Facility::UprobeMulti => Some(uprobe_multi_counts_calls()),
         _ => None,
@@ -132,6 +133,14 @@ fn kprobe_counts_calls() -> Result<Shown> {
 
 fn fentry_counts_calls() -> Result<Shown> {
     counts(Program::Fentry, |program| program.attach_trace(), send_repeatedly)
+}
+
+/// Where the kernel says by debugfs, which the agent does not need, that it preempts itself, it leaves calls out.
+fn fentry_sees_every_call() -> Result<Shown> {
+    match std::fs::read_to_string(Path::new(PREEMPTION_SWITCH).join("sched/preempt")) {
+        Ok(modes) if modes.contains("(full)") => Ok(Shown::Absent("the kernel preempts itself".into())),
+        _ => fentry_counts_calls(),
+    }
 }
 
 fn uprobe_counts_calls() -> Result<Shown> {

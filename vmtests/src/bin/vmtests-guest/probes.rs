@@ -6,7 +6,7 @@ use crate::{
     suite::{Named, Shown, report_verified},
 };
 use anyhow::{Result, ensure};
-use odigos_tests::probes::{Absent, Case, GO_HTTP, HTTP1, RING_BYTES, Session, facilities as detected};
+use odigos_tests::probes::{Absent, Case, GO_HTTP, HTTP1, PREEMPTION, RING_BYTES, Session, facilities as detected};
 use probe_loader::{Facility, Options, facility::DESCRIPTIONS, http1_group, table::Group};
 
 /// The tests of this file that need no loaded probes.
@@ -21,6 +21,7 @@ struct Suite {
     /// What the kernel must offer.
     needs: &'static [Facility],
     cases: &'static [Case],
+    never_keep_processor: bool,
 }
 
 /// Go's tests stand beside those of the way that the agent itself would choose, so that both use what is loaded once.
@@ -30,30 +31,42 @@ static SUITES: &[Suite] = &[
         http1: Some(Group::Http1Syscalls),
         needs: &[Facility::SyscallTracepoints, Facility::TaskRegisters],
         cases: HTTP1,
+        never_keep_processor: false,
     },
     Suite {
         name: "http1_sockets",
         http1: Some(Group::Http1Sockets),
         needs: &[Facility::SocketTracepoints, Facility::TaskRegisters],
         cases: HTTP1,
+        never_keep_processor: false,
     },
     Suite {
         name: "http1_kprobe",
         http1: Some(Group::Http1Kprobe),
         needs: &[Facility::Kprobes],
         cases: HTTP1,
+        never_keep_processor: false,
     },
     Suite {
         name: "go_http",
         http1: None,
         needs: &[Facility::Uprobes, Facility::Cookies],
         cases: GO_HTTP,
+        never_keep_processor: false,
+    },
+    Suite {
+        name: "go_http_preempted",
+        http1: None,
+        needs: &[Facility::Uprobes, Facility::Cookies],
+        cases: &[PREEMPTION],
+        never_keep_processor: true,
     },
     Suite {
         name: "http1_fentry",
         http1: Some(Group::Http1Fentry),
         needs: &[Facility::Fentry],
         cases: HTTP1,
+        never_keep_processor: false,
     },
 ];
 
@@ -90,7 +103,7 @@ impl Loaded {
         let (None, Some(http1)) = (lack, http1) else {
             return Ok(Shown::Absent(lack.unwrap_or("no way of seeing HTTP/1").to_owned()));
         };
-        let session = self.session(http1);
+        let session = self.session(http1, test.suite.never_keep_processor);
         let done = match test.case {
             Some(case) => session.run(case),
             None => verify(session),
@@ -101,12 +114,16 @@ impl Loaded {
         }
     }
 
-    fn session(&mut self, http1: Group) -> &mut Session {
+    fn session(&mut self, http1: Group, never_keep_processor: bool) -> &mut Session {
+        let is_same = |session: &Session| {
+            session.http1() == http1 && session.options().never_keep_processor == never_keep_processor
+        };
         // What was loaded before is detached before anything else is attached.
-        let kept = self.0.take().filter(|session| session.http1() == http1);
+        let kept = self.0.take().filter(is_same);
         self.0.insert(kept.unwrap_or_else(|| {
             let options = Options {
                 ring_bytes: RING_BYTES,
+                never_keep_processor,
                 ..Options::default()
             };
             Session::new(http1, options)

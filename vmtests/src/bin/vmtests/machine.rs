@@ -62,7 +62,9 @@ pub fn run_virtual(image: Image, guest: &Guest, only: &str, deadline: Duration) 
         series: image.series,
         ..Results::default()
     };
-    let mut command = qemu(&image.path, &initramfs, &console, only);
+    let told = image.series.map_or("", |series| series.command_line);
+    let arguments = format!("{COMMAND_LINE} {told} vmtests.only={only}");
+    let mut command = qemu(&image.path, &initramfs, &console, &arguments);
     command.stderr(File::create(&emulator).context("cannot make a file for what the emulator says")?);
     let end = converse(command, Some(&console), deadline, &mut results)?;
     if !results.finished || matches!(end, End::Ended(_)) {
@@ -93,7 +95,7 @@ fn archive(guest: &Guest) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
+fn qemu(image: &Path, initramfs: &Path, console: &Path, arguments: &str) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
@@ -108,7 +110,7 @@ fn qemu(image: &Path, initramfs: &Path, console: &Path, only: &str) -> Command {
         .arg(image)
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", &format!("{COMMAND_LINE} vmtests.only={only}")])
+        .args(["-append", arguments])
         // The kernel's messages and the tests' results on a serial port each, so that neither cuts the other in two.
         .args(["-serial", &format!("file:{}", console.display()), "-serial", "stdio"])
         .stdin(Stdio::null());

@@ -149,7 +149,7 @@ fn named_image(path: &Path) -> Result<Image> {
 
 /// What `scripts/kernels.sh` left for a series: the image, or why this distribution has none.
 fn fetched_image(kernels: &Path, series: &'static Series) -> Result<Result<Image, String>> {
-    let folder = kernels.join(series.name);
+    let folder = kernels.join(series.version);
     let path = folder.join("vmlinuz");
     if path.is_file() {
         return Ok(Ok(Image {
@@ -203,8 +203,8 @@ mod tests {
         assert!(error.to_string().contains("6.1/vmlinuz is not there"), "{error}");
         std::fs::write(folder.path().join("6.1/unavailable"), "no such package\n").unwrap();
         let (found, missing) = chosen(folder.path(), &[]).unwrap();
-        assert_eq!(found, ["6.12"]);
-        assert_eq!(missing, ["6.1: no such package"]);
+        assert_eq!(found, ["6.12", "6.12-preempt"]);
+        assert_eq!(missing, ["6.1: no such package", "6.1-preempt: no such package"]);
         assert_eq!(chosen(folder.path(), &["--host"]).unwrap(), (vec![], vec![]));
         assert_eq!(
             chosen(folder.path(), &["--host", "--series", "6.12"]).unwrap().0,

@@ -1,0 +1,3 @@
+//! The instrumentor.
+
+pub mod rollout;
