@@ -194,10 +194,13 @@ fn merge(below: Node, above: &Node) -> Node {
     };
     let mut out = below;
     for entry in entries {
-        match get_mut(&mut out, &entry.key) {
+        match entry_mut(&mut out, &entry.key) {
             Some(known) => {
-                let before = std::mem::replace(known, Node::from(Value::Null));
-                *known = merge(before, &entry.node);
+                let before = std::mem::replace(&mut known.node, Node::from(Value::Null));
+                if entry.node.value != Value::Null {
+                    known.position = entry.position.clone();
+                }
+                known.node = merge(before, &entry.node);
             }
             None => push(&mut out, entry.clone()),
         }
@@ -236,11 +239,12 @@ pub(super) fn get<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
 }
 
 fn get_mut<'a>(map: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+    entry_mut(map, key).map(|entry| &mut entry.node)
+}
+
+fn entry_mut<'a>(map: &'a mut Node, key: &str) -> Option<&'a mut Entry> {
     match &mut map.value {
-        Value::Map(entries) => entries
-            .iter_mut()
-            .find(|entry| entry.key == key)
-            .map(|entry| &mut entry.node),
+        Value::Map(entries) => entries.iter_mut().find(|entry| entry.key == key),
         _ => None,
     }
 }
@@ -269,9 +273,10 @@ fn origins(node: &Node, path: String, out: &mut BTreeMap<String, String>) {
 
 fn finding(source: &str, error: &ConfigError, refused: bool) -> Finding {
     let key = error.path.replace("::", ".");
+    // What is wrong together with a preset's value may be written there.
     let line = match error.position.line {
-        0 => String::new(),
-        line => format!(" line {line}"),
+        line if line > 0 && &*error.position.file == source => format!(" line {line}"),
+        _ => String::new(),
     };
     let key = if key.is_empty() {
         String::new()
