@@ -73,7 +73,10 @@ impl Next {
             (one, other) => one.or(other),
         };
         Decision {
-            conditions: [rollout(self.reason, self.message), injection(observed, &pods)],
+            conditions: [
+                rollout(self.reason, self.message),
+                injection(observed, &pods, self.reason),
+            ],
             step: self.step,
             pods,
             again,
@@ -362,7 +365,7 @@ fn rollout(reason: WorkloadRollout, message: String) -> Finding {
     }
 }
 
-fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus) -> Finding {
+fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus, rollout: WorkloadRollout) -> Finding {
     let all = present(observed.pods).count();
     let stale = stale(observed).count();
     let (status, reason, message) = if all == 0 {
@@ -373,22 +376,42 @@ fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus) -> Fin
         )
     } else if stale > 0 {
         let message = format!("{stale} of {all} pods are not up to date");
-        (Status::False, PodsManifestInjection::RolloutInProgress, message)
+        (Status::False, waits_for(observed.kind, rollout), message)
     } else if pods.has_injected_up_to_date_pods == Some(true) {
         let message = format!("all {all} pods have the agent");
         (Status::True, PodsManifestInjection::PodsAppliedSuccessfully, message)
     } else {
         let message = "nothing is put into the pods".to_owned();
-        (
-            Status::True,
-            PodsManifestInjection::PodsManifestInjectionNotRequired,
-            message,
-        )
+        let reason = PodsManifestInjection::PodsManifestInjectionNotRequired;
+        (Status::True, reason, message)
     };
     Finding {
         condition: ConditionType::PodsManifestInjection,
         status,
         reason: reason.as_str().to_owned(),
         message,
+    }
+}
+
+/// What pods that are not up to date wait for.
+const fn waits_for(kind: WorkloadKind, rollout: WorkloadRollout) -> PodsManifestInjection {
+    match rollout {
+        WorkloadRollout::RolloutTriggeredSuccessfully
+        | WorkloadRollout::RolloutFinished
+        | WorkloadRollout::NotRequired => PodsManifestInjection::RolloutInProgress,
+        WorkloadRollout::PreviousRolloutOngoing => PodsManifestInjection::WaitingForAutomaticRollout,
+        WorkloadRollout::WaitingInQueue => PodsManifestInjection::WaitingInRolloutQueue,
+        WorkloadRollout::Disabled => PodsManifestInjection::RestartRequiredAutoRolloutDisabled,
+        WorkloadRollout::FailedToPatch => PodsManifestInjection::RestartRequiredWebhookMissed,
+        WorkloadRollout::WorkloadNotSupporting => PodsManifestInjection::RolloutNotSupportedForStaticPods,
+        WorkloadRollout::WaitingForRestart => match kind {
+            WorkloadKind::Job | WorkloadKind::CronJob => PodsManifestInjection::WaitingForNextJobRun,
+            WorkloadKind::Deployment
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::StaticPod
+            | WorkloadKind::DeploymentConfig
+            | WorkloadKind::Rollout => PodsManifestInjection::RestartRequiredAutoRolloutFailed,
+        },
     }
 }

@@ -1,5 +1,6 @@
 //! Agents in pod templates: what is put in, that exactly that comes out again, and what the webhook answers.
 
+mod config;
 mod generated;
 mod webhook;
 
