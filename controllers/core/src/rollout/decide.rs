@@ -15,6 +15,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(600);
 /// A pod this much younger than the hash may have been made before the webhook knew of it.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 
+/// The apiserver asks the webhook on pods only of namespaces with something to inject, and learns of a new one with a delay.
+const UNTIL_THE_WEBHOOK_IS_ASKED: Duration = Duration::from_secs(2);
+
 /// The next step of a workload, and what is said of it.
 pub fn decide(observed: &Observed<'_>) -> Decision {
     let mut again = None;
@@ -200,6 +203,9 @@ fn blocked(observed: &Observed<'_>, restores: bool) -> Option<Next> {
 
 /// Replaces the pods: one first, then all by the workload's controller, or one by one where budgets allow no more.
 fn roll(observed: &Observed<'_>) -> Next {
+    if let Some(wait) = too_early(observed) {
+        return wait;
+    }
     if let Some(desired) = &observed.desired {
         match canary::verdict(observed, desired) {
             Verdict::GoOn => {}
@@ -234,6 +240,17 @@ fn roll(observed: &Observed<'_>) -> Next {
         }
         Some(_) => one_by_one(observed),
     }
+}
+
+fn too_early(observed: &Observed<'_>) -> Option<Next> {
+    let since = observed.desired.as_ref()?.since?;
+    let left = UNTIL_THE_WEBHOOK_IS_ASKED.saturating_sub(elapsed(observed.now, since));
+    let next = Next::wait(
+        WorkloadRollout::WaitingInQueue,
+        "the webhook on pods gets to know the workload first",
+    );
+    let again = Some(left);
+    (!left.is_zero()).then_some(Next { again, ..next })
 }
 
 /// Pods that are not as desired although the template stands for it: what came first before a rollback, what was made while
