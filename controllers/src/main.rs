@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use controllers::rim::{Component, Options, Program};
-use controllers::scheduler;
+use controllers::{instrumentor, scheduler};
 use kit::logging::{self, Encoding};
 use std::process::ExitCode;
 
@@ -31,7 +31,10 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let mut program = Program::new(options).await?;
     match options.component {
         Component::Scheduler => scheduler::assemble(&mut program),
-        Component::Autoscaler | Component::Instrumentor => anyhow::bail!("not built yet"),
+        Component::Instrumentor => {
+            instrumentor::assemble(&mut program);
+        }
+        Component::Autoscaler => anyhow::bail!("not built yet"),
     }
     program.run().await
 }

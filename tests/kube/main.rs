@@ -4,4 +4,5 @@
 #![forbid(unsafe_code)]
 
 mod definitions;
+mod instrumentor;
 mod scheduler;
