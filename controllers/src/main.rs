@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use controllers::rim::{Component, Options, Program};
-use controllers::{instrumentor, scheduler};
+use controllers::{autoscaler, instrumentor, scheduler};
 use kit::logging::{self, Encoding};
 use std::process::ExitCode;
 
@@ -34,7 +34,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
         Component::Instrumentor => {
             instrumentor::assemble(&mut program);
         }
-        Component::Autoscaler => anyhow::bail!("not built yet"),
+        Component::Autoscaler => autoscaler::assemble(&mut program),
     }
     program.run().await
 }

@@ -11,13 +11,13 @@ use kube_client::api::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta}
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// Something that a workload can be made of.
-pub trait AsWorkload {
+pub trait IntoWorkload {
     /// What is kept of it; nothing if it is no workload of its own.
-    fn as_workload(self) -> Option<Workload>;
+    fn into_workload(self) -> Option<Workload>;
 }
 
-impl AsWorkload for Deployment {
-    fn as_workload(self) -> Option<Workload> {
+impl IntoWorkload for Deployment {
+    fn into_workload(self) -> Option<Workload> {
         let running = self.status.and_then(|status| status.replicas).unwrap_or(0) > 0;
         workload(
             WorkloadKind::Deployment,
@@ -29,8 +29,8 @@ impl AsWorkload for Deployment {
     }
 }
 
-impl AsWorkload for DaemonSet {
-    fn as_workload(self) -> Option<Workload> {
+impl IntoWorkload for DaemonSet {
+    fn into_workload(self) -> Option<Workload> {
         let running = self.status.is_some_and(|status| status.current_number_scheduled > 0);
         workload(
             WorkloadKind::DaemonSet,
@@ -42,8 +42,8 @@ impl AsWorkload for DaemonSet {
     }
 }
 
-impl AsWorkload for StatefulSet {
-    fn as_workload(self) -> Option<Workload> {
+impl IntoWorkload for StatefulSet {
+    fn into_workload(self) -> Option<Workload> {
         let running = self.status.is_some_and(|status| status.replicas > 0);
         workload(
             WorkloadKind::StatefulSet,
@@ -55,8 +55,8 @@ impl AsWorkload for StatefulSet {
     }
 }
 
-impl AsWorkload for CronJob {
-    fn as_workload(self) -> Option<Workload> {
+impl IntoWorkload for CronJob {
+    fn into_workload(self) -> Option<Workload> {
         let active = self.status.and_then(|status| status.active);
         let running = active.is_some_and(|jobs| !jobs.is_empty());
         let template = template(&self.spec?.job_template.spec?.template);
@@ -64,9 +64,9 @@ impl AsWorkload for CronJob {
     }
 }
 
-impl AsWorkload for Job {
+impl IntoWorkload for Job {
     /// One that a CronJob owns belongs to that.
-    fn as_workload(self) -> Option<Workload> {
+    fn into_workload(self) -> Option<Workload> {
         let mut owners = self.metadata.owner_references.iter().flatten();
         if owners.any(|owner| owner.kind == "CronJob") {
             return None;
@@ -82,9 +82,9 @@ impl AsWorkload for Job {
     }
 }
 
-impl AsWorkload for Pod {
+impl IntoWorkload for Pod {
     /// Only static pods are workloads of their own.
-    fn as_workload(self) -> Option<Workload> {
+    fn into_workload(self) -> Option<Workload> {
         let annotations = self.metadata.annotations.as_ref();
         if !annotations.is_some_and(|annotations| annotations.contains_key(MIRROR)) {
             return None;
@@ -195,13 +195,13 @@ mod tests {
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
-    fn read<K: DeserializeOwned + AsWorkload>(spec: Value, status: Value, more: Value) -> Option<Workload> {
+    fn read<K: DeserializeOwned + IntoWorkload>(spec: Value, status: Value, more: Value) -> Option<Workload> {
         let mut metadata = json!({"name": "cart", "namespace": "shop", "uid": "1"});
         for (name, value) in more.as_object().unwrap() {
             metadata[name] = value.clone();
         }
         let object = json!({"metadata": metadata, "spec": spec, "status": status});
-        serde_json::from_value::<K>(object).unwrap().as_workload()
+        serde_json::from_value::<K>(object).unwrap().into_workload()
     }
 
     fn template() -> Value {

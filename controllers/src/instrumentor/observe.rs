@@ -1,6 +1,6 @@
 //! What the instrumentor watches, and how it gets into the index.
 
-use super::kinds::{AsWorkload, OPTIONAL, Optional};
+use super::kinds::{IntoWorkload, OPTIONAL, Optional};
 use crate::rim::{Change, Context, ObjectKey, Program, Queue, Store, Watched, trim};
 use controllers_api::collectors_group::CollectorsGroup;
 use controllers_api::instrumentation_config::InstrumentationConfig;
@@ -137,14 +137,14 @@ impl Observed {
 
     fn follow<K>(&self, program: &mut Program, kind: WorkloadKind)
     where
-        K: Resource<DynamicType = ()> + AsWorkload + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + IntoWorkload + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let watched = Watched {
             kind: kind.as_str(),
             optional: false,
         };
         let api = Api::<K>::all(self.context.client.clone());
-        let store = program.watch(watched, api, Config::default(), K::as_workload);
+        let store = program.watch(watched, api, Config::default(), K::into_workload);
         self.hear(&store, kind);
     }
 

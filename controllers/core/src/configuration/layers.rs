@@ -194,10 +194,13 @@ fn merge(below: Node, above: &Node) -> Node {
     };
     let mut out = below;
     for entry in entries {
-        match get_mut(&mut out, &entry.key) {
+        match entry_mut(&mut out, &entry.key) {
             Some(known) => {
-                let before = std::mem::replace(known, Node::from(Value::Null));
-                *known = merge(before, &entry.node);
+                let before = std::mem::replace(&mut known.node, Node::from(Value::Null));
+                if entry.node.value != Value::Null {
+                    known.position = entry.position.clone();
+                }
+                known.node = merge(before, &entry.node);
             }
             None => push(&mut out, entry.clone()),
         }
@@ -236,11 +239,12 @@ pub(super) fn get<'a>(map: &'a Node, key: &str) -> Option<&'a Node> {
 }
 
 fn get_mut<'a>(map: &'a mut Node, key: &str) -> Option<&'a mut Node> {
+    entry_mut(map, key).map(|entry| &mut entry.node)
+}
+
+fn entry_mut<'a>(map: &'a mut Node, key: &str) -> Option<&'a mut Entry> {
     match &mut map.value {
-        Value::Map(entries) => entries
-            .iter_mut()
-            .find(|entry| entry.key == key)
-            .map(|entry| &mut entry.node),
+        Value::Map(entries) => entries.iter_mut().find(|entry| entry.key == key),
         _ => None,
     }
 }
@@ -269,9 +273,10 @@ fn origins(node: &Node, path: String, out: &mut BTreeMap<String, String>) {
 
 fn finding(source: &str, error: &ConfigError, refused: bool) -> Finding {
     let key = error.path.replace("::", ".");
+    // What is wrong together with a preset's value may be written there.
     let line = match error.position.line {
-        0 => String::new(),
-        line => format!(" line {line}"),
+        line if line > 0 && &*error.position.file == source => format!(" line {line}"),
+        _ => String::new(),
     };
     let key = if key.is_empty() {
         String::new()
@@ -428,5 +433,45 @@ mod tests {
         )]);
         assert!(!effective.document.to_yaml().contains("hush"));
         assert!(effective.findings[0].message.contains("Secret odigos-oidc"));
+    }
+
+    /// What a source may say over time: nothing, something right, something wrong.
+    const SAYINGS: [Option<&str>; 4] = [
+        None,
+        Some("clusterName: a\n"),
+        Some("clusterName: b\nprofiles: [kratos]\n"),
+        Some("clusterNam: c\n"),
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn any_order_of_changes_ends_in_the_same_configuration(
+            changes in proptest::collection::vec((0..3_usize, 0..4_usize), 0..12),
+            last in proptest::array::uniform3(0..3_usize),
+        ) {
+            let say = |documents: &mut Documents, source: usize, saying: usize| {
+                match SAYINGS[saying] {
+                    Some(text) => documents.insert(SOURCES[source].to_owned(), text.to_owned()),
+                    None => documents.remove(SOURCES[source]),
+                };
+            };
+            let (mut written, mut accepted) = (Documents::new(), Documents::new());
+            for (source, saying) in changes {
+                say(&mut written, source, saying);
+                let effective = super::effective(&written, &accepted);
+                for source in SOURCES {
+                    proptest::prop_assert_eq!(
+                        effective.findings.iter().any(|it| it.source == source && it.refused),
+                        written.get(source).map(String::as_str) == SAYINGS[3]
+                    );
+                }
+                accepted = effective.accepted;
+            }
+            (0..3).for_each(|source| say(&mut written, source, last[source]));
+            proptest::prop_assert_eq!(
+                super::effective(&written, &accepted),
+                super::effective(&written, &Documents::new())
+            );
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct OdigosConfiguration {
     pub allow_concurrent_agents: bool,
     /// How the agents' files come into a pod.
     pub mount_method: MountMethod,
+    /// What is changed so that pods get agents.
+    pub pod_injection_method: PodInjectionMethod,
     /// How the agents' variables come into a pod.
     pub agent_env_vars_injection_method: EnvInjectionMethod,
     /// Variables by language that agents get.
@@ -99,6 +101,15 @@ pub enum MountMethod {
     InitContainer,
 }
 
+/// What is changed so that pods get agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PodInjectionMethod {
+    /// Pods, when they are made.
+    Webhook,
+    /// The workloads' pod templates.
+    Template,
+}
+
 /// How the agents' variables come into a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EnvInjectionMethod {
@@ -120,12 +131,18 @@ pub struct LanguageEnvironment {
 }
 
 /// Restarts of workloads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
     /// The user restarts them.
     pub automatic_rollout_disabled: bool,
     /// So many at a time; nothing means any number.
     pub max_concurrent_rollouts: Option<u64>,
+    /// All pods of a workload at once, instead of one first.
+    pub canary_disabled: bool,
+    /// So long the first one must have been ready.
+    pub canary_stability_time: Duration,
+    /// So much more it may take than the others, in per cent, where that is measured.
+    pub canary_overhead_percent: f64,
 }
 
 /// Taking instrumentation back where pods fail.

@@ -2,7 +2,8 @@
 
 use super::collectors::{self, otlp_exporter};
 use super::{
-    EnvInjectionMethod, LanguageEnvironment, MountMethod, OdigosConfiguration, Rollback, Rollout, Sampling, Ui,
+    EnvInjectionMethod, LanguageEnvironment, MountMethod, OdigosConfiguration, PodInjectionMethod, Rollback, Rollout,
+    Sampling, Ui,
 };
 use collector_config::{Errors, Node, Section};
 use controllers_api::collectors_group::{
@@ -11,6 +12,11 @@ use controllers_api::collectors_group::{
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+const POD_METHODS: [(&str, PodInjectionMethod); 2] = [
+    ("webhook", PodInjectionMethod::Webhook),
+    ("template", PodInjectionMethod::Template),
+];
 
 /// Odigos has written both forms.
 const MOUNT_METHODS: [(&str, MountMethod); 6] = [
@@ -78,6 +84,9 @@ fn whole(section: &mut Section<'_, '_>) -> OdigosConfiguration {
         mount_method: section
             .choice("mountMethod", &MOUNT_METHODS)
             .unwrap_or(MountMethod::VirtualDevice),
+        pod_injection_method: section
+            .choice("podInjectionMethod", &POD_METHODS)
+            .unwrap_or(PodInjectionMethod::Webhook),
         agent_env_vars_injection_method: section
             .choice("agentEnvVarsInjectionMethod", &INJECTION_METHODS)
             .unwrap_or(EnvInjectionMethod::LoaderFallbackToPodManifest),
@@ -114,6 +123,9 @@ fn rollout(section: &mut Section<'_, '_>) -> Rollout {
     Rollout {
         automatic_rollout_disabled: section.flag("automaticRolloutDisabled", false),
         max_concurrent_rollouts: section.optional_count("maxConcurrentRollouts").filter(|most| *most > 0),
+        canary_disabled: section.flag("canaryDisabled", false),
+        canary_stability_time: duration(section, "canaryStabilityTime", Duration::from_secs(30)),
+        canary_overhead_percent: section.number_in("canaryOverheadPercent", 0.0..=1000.0, 10.0),
     }
 }
 
