@@ -5,4 +5,5 @@
 
 mod definitions;
 mod instrumentor;
+mod rollouts;
 mod scheduler;
