@@ -4,5 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod instrumentor;
 pub mod rim;
