@@ -9,4 +9,5 @@ source scripts/root.sh
 scripts/setup.sh build
 export KT_DIR="${KT_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/odigos-dev/kubetest}"
 as_root env "KT_DIR=$KT_DIR" tests/kubetest/setup.sh
+cargo_as_root build --locked --package controllers
 cargo_as_root test --locked --package odigos-tests --features kube --test kube -- --test-threads 1 "$@"

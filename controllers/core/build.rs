@@ -1,4 +1,4 @@
-//! Makes tables out of the files in `destinations/` and `distributions/`, so that a new one is a file and no line of code.
+//! Makes tables out of the files in `destinations/`, `distributions/` and `profiles/`, so that a new one is a file and no line of code.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,8 @@ use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     table("destinations")?;
-    table("distributions")
+    table("distributions")?;
+    table("profiles")
 }
 
 /// Writes `FOLDER.rs`: name and text of each YAML file in the folder.

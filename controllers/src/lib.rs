@@ -7,3 +7,4 @@
 pub mod admission;
 pub mod instrumentor;
 pub mod rim;
+pub mod scheduler;

@@ -6,6 +6,7 @@ use clap::Parser;
 use controllers::admission::{self, AdmissionOptions};
 use controllers::instrumentor::rollout;
 use controllers::rim::{Component, Options, Program};
+use controllers::scheduler;
 use kit::logging::{self, Encoding};
 use std::process::ExitCode;
 
@@ -44,11 +45,12 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut program = Program::new(&arguments.options).await?;
     match arguments.options.component {
+        Component::Scheduler => scheduler::assemble(&mut program),
         Component::Instrumentor => {
             let injector = rollout::assemble(&mut program);
             admission::assemble(&mut program, &arguments.admission, injector).await?;
         }
-        Component::Scheduler | Component::Autoscaler => anyhow::bail!("this component is not part of this build"),
+        Component::Autoscaler => anyhow::bail!("not built yet"),
     }
     program.run().await
 }

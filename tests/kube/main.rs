@@ -4,3 +4,4 @@
 #![forbid(unsafe_code)]
 
 mod definitions;
+mod scheduler;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
 use std::{
     fs::File,
     io::Write,
@@ -59,6 +60,51 @@ impl ControlPlane {
             bail!("kubectl {}: {error}", arguments.join(" "));
         }
         Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// kubectl's answer as JSON.
+    pub fn get(&self, arguments: &[&str]) -> Result<Value> {
+        let arguments = [&["get", "-o", "json"], arguments].concat();
+        Ok(serde_json::from_str(&self.kubectl_prints(&arguments)?)?)
+    }
+
+    /// Applies manifests, which must be taken.
+    pub fn apply(&self, manifests: &str) -> Result<()> {
+        let output = self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", "-"], manifests)?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    /// The definitions of our kinds, and the product's namespace with what the chart's templates of these names make: what a
+    /// component may do, mostly.
+    pub fn install(&self, namespace: &str, templates: &[&str]) -> Result<()> {
+        let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../helm/odigos");
+        let crds = chart.join("crds");
+        let crds = crds.to_str().context("the path of the definitions is no text")?;
+        self.kubectl_prints(&["apply", "--server-side", "-f", crds])?;
+        self.kubectl_prints(&["wait", "--for=condition=Established", "--timeout=60s", "-f", crds])?;
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"
+        ))?;
+        for template in templates {
+            let path = chart.join("templates").join(template);
+            let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            self.apply(&text.replace("{{ .Release.Namespace }}", namespace))?;
+        }
+        Ok(())
+    }
+
+    /// A file for KUBECONFIG with which one is a service account and nobody else; below `folder`.
+    pub fn kubeconfig_of(&self, namespace: &str, account: &str, folder: &Path) -> Result<PathBuf> {
+        let token = self.kubectl_prints(&["create", "token", account, "-n", namespace])?;
+        let own = std::fs::read_to_string(self.folder.join("kubeconfig"))?;
+        let (before, _) = own.split_once("users:").context("the kubeconfig has no users")?;
+        let path = folder.join(format!("{account}.kubeconfig"));
+        let user = format!("users: [{{name: me, user: {{token: {:?}}}}}]\n", token.trim());
+        std::fs::write(&path, format!("{before}{user}"))?;
+        Ok(path)
     }
 
     /// The daemons outlive the script and would keep a pipe open, so its output goes to a file.

@@ -2,9 +2,10 @@
 
 use super::MANAGER;
 use super::kinds::{WATCHED, resource};
-use super::settings::{EFFECTIVE, reader};
+use super::settings::reader;
 use crate::rim::{Change, ObjectKey, Program, Store, Watched, trim};
 use controllers_api::instrumentation_config::InstrumentationConfig;
+use controllers_core::configuration::EFFECTIVE;
 use controllers_core::injection::{self, Plan, identity, owner::owners};
 use controllers_core::instrumentor::{Container, Workload, WorkloadId, WorkloadKind};
 use controllers_core::rollout::{

@@ -1,12 +1,9 @@
 //! The configuration, from the ConfigMap that the scheduler writes.
 
+use controllers_core::configuration::{KEY, OdigosConfiguration};
 use controllers_core::rollout::Configuration;
 use k8s_openapi::api::core::v1::ConfigMap;
 use std::sync::{Mutex, PoisonError};
-
-/// The ConfigMap.
-pub(super) const EFFECTIVE: &str = "effective-config";
-const KEY: &str = "config.yaml";
 
 /// Reads the configuration; of one that cannot be read it says so, and goes on with the last one that could. Without any, pods
 /// stay as they are: what is not known must not replace every pod of the cluster.
@@ -19,8 +16,8 @@ pub(super) fn reader(namespace: String) -> impl Fn(ConfigMap) -> Option<Configur
             .as_ref()
             .and_then(|data| data.get(KEY))
             .map_or("", String::as_str);
-        match Configuration::read(text, &namespace, env!("CARGO_PKG_VERSION")) {
-            Ok(configuration) => *last = Some(configuration),
+        match OdigosConfiguration::parse(text) {
+            Ok(whole) => *last = Some(Configuration::of(&whole, &namespace, env!("CARGO_PKG_VERSION"))),
             Err(errors) => {
                 let error = errors.to_string();
                 tracing::warn!(
