@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 #![forbid(unsafe_code)]
 
+mod admission;
 mod definitions;
 mod scheduler;
