@@ -1,6 +1,7 @@
 //! The control plane's processes: they watch the cluster, ask `controllers-core` what should be, and write the difference.
 //!
-//! [`rim`] is what every component stands on. The decisions are not here.
+//! [`rim`] is what every component stands on, [`instrumentor`] gives workloads their agents, [`scheduler`] puts the
+//! configuration together. The decisions are not here.
 
 #![forbid(unsafe_code)]
 

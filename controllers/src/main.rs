@@ -4,7 +4,7 @@
 
 use clap::Parser;
 use controllers::admission::{self, AdmissionOptions};
-use controllers::instrumentor::rollout;
+use controllers::instrumentor;
 use controllers::rim::{Component, Options, Program};
 use controllers::scheduler;
 use kit::logging::{self, Encoding};
@@ -47,7 +47,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.options.component {
         Component::Scheduler => scheduler::assemble(&mut program),
         Component::Instrumentor => {
-            let injector = rollout::assemble(&mut program);
+            let injector = instrumentor::assemble(&mut program);
             admission::assemble(&mut program, &arguments.admission, injector).await?;
         }
         Component::Autoscaler => anyhow::bail!("not built yet"),

@@ -5,4 +5,5 @@
 
 mod admission;
 mod definitions;
+mod instrumentor;
 mod scheduler;

@@ -15,6 +15,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(600);
 /// A pod this much younger than the hash may have been made before the webhook knew of it.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 
+/// The apiserver asks the webhook on pods only of namespaces with something to inject, and learns of a new one with a delay.
+const UNTIL_THE_WEBHOOK_IS_ASKED: Duration = Duration::from_secs(2);
+
 /// The next step of a workload, and what is said of it.
 pub fn decide(observed: &Observed<'_>) -> Decision {
     let mut again = None;
@@ -73,7 +76,10 @@ impl Next {
             (one, other) => one.or(other),
         };
         Decision {
-            conditions: [rollout(self.reason, self.message), injection(observed, &pods)],
+            conditions: [
+                rollout(self.reason, self.message),
+                injection(observed, &pods, self.reason),
+            ],
             step: self.step,
             pods,
             again,
@@ -197,6 +203,9 @@ fn blocked(observed: &Observed<'_>, restores: bool) -> Option<Next> {
 
 /// Replaces the pods: one first, then all by the workload's controller, or one by one where budgets allow no more.
 fn roll(observed: &Observed<'_>) -> Next {
+    if let Some(wait) = too_early(observed) {
+        return wait;
+    }
     if let Some(desired) = &observed.desired {
         match canary::verdict(observed, desired) {
             Verdict::GoOn => {}
@@ -231,6 +240,17 @@ fn roll(observed: &Observed<'_>) -> Next {
         }
         Some(_) => one_by_one(observed),
     }
+}
+
+fn too_early(observed: &Observed<'_>) -> Option<Next> {
+    let since = observed.desired.as_ref()?.since?;
+    let left = UNTIL_THE_WEBHOOK_IS_ASKED.saturating_sub(elapsed(observed.now, since));
+    let next = Next::wait(
+        WorkloadRollout::WaitingInQueue,
+        "the webhook on pods gets to know the workload first",
+    );
+    let again = Some(left);
+    (!left.is_zero()).then_some(Next { again, ..next })
 }
 
 /// Pods that are not as desired although the template stands for it: what came first before a rollback, what was made while
@@ -362,7 +382,7 @@ fn rollout(reason: WorkloadRollout, message: String) -> Finding {
     }
 }
 
-fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus) -> Finding {
+fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus, rollout: WorkloadRollout) -> Finding {
     let all = present(observed.pods).count();
     let stale = stale(observed).count();
     let (status, reason, message) = if all == 0 {
@@ -373,22 +393,42 @@ fn injection(observed: &Observed<'_>, pods: &PodsManifestInjectionStatus) -> Fin
         )
     } else if stale > 0 {
         let message = format!("{stale} of {all} pods are not up to date");
-        (Status::False, PodsManifestInjection::RolloutInProgress, message)
+        (Status::False, waits_for(observed.kind, rollout), message)
     } else if pods.has_injected_up_to_date_pods == Some(true) {
         let message = format!("all {all} pods have the agent");
         (Status::True, PodsManifestInjection::PodsAppliedSuccessfully, message)
     } else {
         let message = "nothing is put into the pods".to_owned();
-        (
-            Status::True,
-            PodsManifestInjection::PodsManifestInjectionNotRequired,
-            message,
-        )
+        let reason = PodsManifestInjection::PodsManifestInjectionNotRequired;
+        (Status::True, reason, message)
     };
     Finding {
         condition: ConditionType::PodsManifestInjection,
         status,
         reason: reason.as_str().to_owned(),
         message,
+    }
+}
+
+/// What pods that are not up to date wait for.
+const fn waits_for(kind: WorkloadKind, rollout: WorkloadRollout) -> PodsManifestInjection {
+    match rollout {
+        WorkloadRollout::RolloutTriggeredSuccessfully
+        | WorkloadRollout::RolloutFinished
+        | WorkloadRollout::NotRequired => PodsManifestInjection::RolloutInProgress,
+        WorkloadRollout::PreviousRolloutOngoing => PodsManifestInjection::WaitingForAutomaticRollout,
+        WorkloadRollout::WaitingInQueue => PodsManifestInjection::WaitingInRolloutQueue,
+        WorkloadRollout::Disabled => PodsManifestInjection::RestartRequiredAutoRolloutDisabled,
+        WorkloadRollout::FailedToPatch => PodsManifestInjection::RestartRequiredWebhookMissed,
+        WorkloadRollout::WorkloadNotSupporting => PodsManifestInjection::RolloutNotSupportedForStaticPods,
+        WorkloadRollout::WaitingForRestart => match kind {
+            WorkloadKind::Job | WorkloadKind::CronJob => PodsManifestInjection::WaitingForNextJobRun,
+            WorkloadKind::Deployment
+            | WorkloadKind::DaemonSet
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::StaticPod
+            | WorkloadKind::DeploymentConfig
+            | WorkloadKind::Rollout => PodsManifestInjection::RestartRequiredAutoRolloutFailed,
+        },
     }
 }

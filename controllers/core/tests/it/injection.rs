@@ -1,5 +1,6 @@
 //! Agents in pod templates: what is put in, that exactly that comes out again, and what the webhook answers.
 
+mod config;
 mod generated;
 mod webhook;
 
@@ -251,7 +252,8 @@ fn the_hash_tells_what_pods_depend_on_and_only_that() {
         plan.hash()
     };
     assert_eq!(changed(&|_, _| {}), original.hash());
-    let changes: [&dyn Fn(&mut Plan, &mut Agent); 7] = [
+    type Change = dyn Fn(&mut Plan, &mut Agent);
+    let changes: [&Change; 7] = [
         &|_, agent| agent.signals.extend([Signal::Logs]),
         &|_, agent| agent.version = "2".to_owned(),
         &|_, agent| agent.environment.push(preload()),

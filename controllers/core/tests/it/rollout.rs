@@ -245,6 +245,10 @@ fn automatic_rollouts_can_be_switched_off_and_what_is_in_the_manifest_still_goes
     cluster.run(minutes(10));
     assert_eq!((cluster.evictions, cluster.rolls), (0, 0));
     assert_eq!(reason(&cluster), "Disabled");
+    assert_eq!(
+        cluster.decide().conditions[1].reason,
+        "RestartRequiredAutoRolloutDisabled"
+    );
     let mut cluster = Cluster::new(3, settings());
     cluster.want("a");
     cluster.run(minutes(10));

@@ -371,3 +371,22 @@ fn reasons_are_written_as_the_schema_names_them() {
         assert_eq!(serde_json::to_value(reason).unwrap(), format!("{reason:?}"));
     }
 }
+
+#[test]
+fn an_agent_that_was_rolled_back_stays_out_and_another_one_is_tried() {
+    let java = |version: &str| of_app(json!({"language": "java", "runtimeVersion": version}));
+    let mut index = cart(java("21"));
+    let entry = json!({"app": {
+        "agent": crate::injection::identity(&app(&index)).unwrap(),
+        "reason": "CrashLoopBackOff", "message": "it failed", "at": "2026-01-01T00:00:00Z",
+    }});
+    let mut config = seen("cart", java("21"));
+    let annotations = config.metadata.annotations.get_or_insert_default();
+    annotations.insert(controllers_api::labels::ROLLED_BACK.to_owned(), entry.to_string());
+    index.apply_config(&config);
+    refused(&app(&index), Reason::CrashLoopBackOff, "it failed");
+    let mut python = seen("cart", of_app(json!({"language": "python", "runtimeVersion": "3.12"})));
+    python.metadata.annotations = config.metadata.annotations;
+    index.apply_config(&python);
+    gets(&app(&index), "python-community");
+}
