@@ -45,11 +45,11 @@ impl Bench {
         self.plane.apply(&data.to_string()).unwrap();
     }
 
-    /// A key of the ConfigMap that is in force.
+    /// A key of the ConfigMap that is in force, without quotation marks.
     fn effective(&self, key: &str) -> String {
         let map = self.plane.get(&["configmap", "effective-config", "-n", NAMESPACE]);
         map.ok()
-            .and_then(|map| map["data"][key].as_str().map(str::to_owned))
+            .and_then(|map| Some(map["data"][key].as_str()?.replace('"', "")))
             .unwrap_or_default()
     }
 
@@ -290,7 +290,12 @@ fn a_killed_scheduler_converges(bench: &Bench, scheduler: &mut Component) {
 fn a_replica_takes_over_at_once(bench: &Bench, mut first: Component) {
     first.leads(SOON).unwrap();
     let mut second = bench.scheduler();
-    wait(SOON, || Ok(second.request("/readyz")?.starts_with("HTTP/1.1 200"))).unwrap();
+    let ready = || {
+        second
+            .request("/readyz")
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    };
+    bench.until("its caches are filled", ready);
     assert_eq!(second.metric("odigos_controller_leader").unwrap(), 0.0);
     assert!(first.terminate().unwrap().success(), "{}", first.log());
     let took = second.leads(SOON).unwrap();
