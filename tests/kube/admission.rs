@@ -135,7 +135,7 @@ fn every_refusal_is_said_with_its_whole_message(plane: &ControlPlane) {
     for (problems, manifest) in manifests("refused") {
         let kind = manifest.lines().find_map(|line| line.strip_prefix("kind: ")).unwrap();
         let name = manifest
-            .split("name: ")
+            .split("metadata: {name: ")
             .nth(1)
             .unwrap()
             .split([',', '}'])
