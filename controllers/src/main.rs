@@ -4,9 +4,8 @@
 
 use clap::Parser;
 use controllers::admission::{self, AdmissionOptions};
-use controllers::instrumentor;
 use controllers::rim::{Component, Options, Program};
-use controllers::scheduler;
+use controllers::{autoscaler, instrumentor, scheduler};
 use kit::logging::{self, Encoding};
 use std::process::ExitCode;
 
@@ -50,7 +49,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let injector = instrumentor::assemble(&mut program);
             admission::assemble(&mut program, &arguments.admission, injector).await?;
         }
-        Component::Autoscaler => anyhow::bail!("not built yet"),
+        Component::Autoscaler => autoscaler::assemble(&mut program),
     }
     program.run().await
 }

@@ -118,7 +118,7 @@ const ALLOWED: &[Allowed] = &[
     },
     Allowed {
         package: "controllers-core",
-        may_know: May::Only(&["collector-config", "controllers-api"]),
+        may_know: May::Only(&["collector-config", "collector-ottl", "controllers-api"]),
         because: "the controllers write configurations, and never come to know who runs them",
     },
     Allowed {

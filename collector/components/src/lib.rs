@@ -37,6 +37,7 @@ pub const COMPONENTS: Components = Components {
         exporters::otlphttp::FACTORY,
         exporters::otlphttp::RENAMED,
         exporters::file::FACTORY,
+        exporters::loadbalancing::FACTORY,
         exporters::terminal::FACTORY,
         exporters::prometheus::FACTORY,
         exporters::debug::FACTORY,

@@ -14,7 +14,7 @@ const UNITS: [(&str, f64); 7] = [
 const LONGEST: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// Reads a duration as Go writes it (`1m30s`, `200ms`, `1.5h`, `0`); negative ones are refused.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

@@ -26,6 +26,7 @@ mod size;
 mod structure;
 mod telemetry;
 
+pub use duration::parse as parse_duration;
 pub use error::{ConfigError, Errors, closest};
 pub use id::{ComponentId, PipelineId, Signal};
 pub use load::{Loaded, Provider, Source};

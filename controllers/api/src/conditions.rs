@@ -221,6 +221,10 @@ pub enum DestinationConfigured {
     SecretNotFound,
     /// Keys are missing in the Secret; the message names each.
     SecretIncomplete,
+    /// There is no gateway yet that could send to it.
+    WaitingForGateway,
+    /// No Source is in the data streams that its selector names.
+    NothingSelected,
 }
 
 impl DestinationConfigured {
@@ -236,6 +240,8 @@ impl DestinationConfigured {
             Self::InvalidFields => "InvalidFields",
             Self::SecretNotFound => "SecretNotFound",
             Self::SecretIncomplete => "SecretIncomplete",
+            Self::WaitingForGateway => "WaitingForGateway",
+            Self::NothingSelected => "NothingSelected",
         }
     }
 }

@@ -5,6 +5,7 @@ mod complaint;
 pub mod debug;
 pub mod delivery;
 pub mod file;
+pub mod loadbalancing;
 pub mod nop;
 pub mod otlp;
 pub mod otlphttp;

@@ -74,6 +74,7 @@ async fn send(transport: &impl Transport, payload: &Payload) -> Option<String> {
         Outcome::Delivered => None,
         Outcome::Partial { message, .. } => Some(message),
         Outcome::Refused(reason) | Outcome::TooLarge(reason) | Outcome::Later { reason, .. } => Some(reason),
+        Outcome::Moved => Some("it goes elsewhere now".to_owned()),
     }
 }
 

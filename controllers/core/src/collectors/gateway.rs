@@ -1,29 +1,48 @@
 //! The gateway: from the node collectors to the destinations.
 
-use super::actions::Action;
-use super::parts::{self, Component, Document};
+use super::Configuration;
+use super::memory::MemoryLimits;
+use super::parts::{self, Component, Document, METRICS_PORT};
+use super::sampling::Rules;
 use super::streams::{self, DataStream, Selector};
-use super::{Configuration, Note};
 use crate::destinations::{Destination, RenderError, Rendered, Signal, render};
 use collector_config::Node;
+use std::time::Duration;
 
 /// All that the gateway's configuration depends on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Gateway {
     /// Where telemetry is sent.
     pub outlets: Vec<Outlet>,
     /// What selectors refer to.
     pub data_streams: Vec<DataStream>,
     /// What is done to all telemetry, in this order.
-    pub actions: Vec<Action>,
-    /// The policies of sampling whole traces; none keeps all.
-    pub sampling: Vec<Node>,
-    /// How many gateways there are at most.
-    pub replicas: u32,
-    /// The container's limit, in MiB.
-    pub memory_mib: u64,
+    pub processors: Vec<Component>,
+    /// By which whole traces are sampled.
+    pub sampling: Rules,
+    /// From a trace's first span to the decision about it.
+    pub decision_wait: Duration,
+    /// How much memory it may use.
+    pub memory: MemoryLimits,
+    /// Where it shows its own metrics.
+    pub metrics_port: u16,
     /// Where queues are kept on disk; nowhere means in memory.
     pub queue_directory: Option<String>,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Gateway {
+            outlets: Vec::new(),
+            data_streams: Vec::new(),
+            processors: Vec::new(),
+            sampling: Rules::default(),
+            decision_wait: Duration::from_secs(30),
+            memory: MemoryLimits::default(),
+            metrics_port: METRICS_PORT,
+            queue_directory: None,
+        }
+    }
 }
 
 /// A destination, and what it takes.
@@ -111,28 +130,13 @@ impl<'a> Writer<'a> {
 
     fn processors(&mut self) {
         let all: Vec<Signal> = parts::signals().collect();
-        self.add(parts::memory_limiter(self.input.memory_mib), &all);
-        for component in self.input.actions.iter().flat_map(Action::components) {
-            if parts::is_processor(&component.id) {
-                self.add((component.id, component.settings), &component.signals);
-            } else {
-                let id = component.id;
-                self.note(format!(
-                    "the processor {id} is left out, since the collector has none of its type"
-                ));
-            }
-        }
-        if !self.input.sampling.is_empty() {
-            let settings = Node::map([
-                ("decision_wait", "30s".into()),
-                ("policies", Node::list(self.input.sampling.iter().cloned())),
-            ]);
+        self.add(parts::memory_limiter(self.input.memory), &all);
+        self.entry.extend(self.input.processors.iter().cloned());
+        let policies = self.input.sampling.policies();
+        if !policies.is_empty() {
+            let wait = format!("{}ms", self.input.decision_wait.as_millis());
+            let settings = Node::map([("decision_wait", wait.into()), ("policies", Node::list(policies))]);
             self.add(("tail_sampling".to_owned(), settings), &[Signal::Traces]);
-            if self.input.replicas > 1 {
-                let cut = "whole traces are sampled by several gateways, each of which sees a part of a trace: \
-                           let there be one, until the node collectors send by trace";
-                self.note(cut.to_owned());
-            }
         }
         self.add(parts::batch(), &all);
     }
@@ -143,10 +147,6 @@ impl<'a> Writer<'a> {
             settings,
             signals: signals.to_vec(),
         });
-    }
-
-    fn note(&mut self, text: String) {
-        self.configuration.notes.push(Note(text));
     }
 
     fn outlet(&mut self, outlet: &Outlet) -> OutletState {
@@ -232,7 +232,7 @@ impl<'a> Writer<'a> {
         if !self.document.has_pipelines() {
             self.drop_everything();
         }
-        self.configuration.root = self.document.finish();
+        self.configuration.root = self.document.finish(self.input.metrics_port);
         self.configuration
     }
 

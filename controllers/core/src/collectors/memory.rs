@@ -24,6 +24,13 @@ impl MemoryLimits {
     }
 }
 
+impl Default for MemoryLimits {
+    /// For the smallest container that there is.
+    fn default() -> Self {
+        MemoryLimits::of(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,24 +1,31 @@
 //! The configurations of the gateway ([`gateway`]) and of the node collector ([`node`]).
 //!
-//! What is written is accepted by our collector as it is: only components that it has. What the design asks for and the
-//! collector has not yet is done in another way, or left out and told of:
-//! - routing connector: each destination that does not take everything has a pipeline of its own, fed by a `forward`
-//!   connector, that begins with a `filter` of resources ([`streams`]);
-//! - loadbalancing exporter: with sampling of whole traces and several gateways a [`Note`] says that traces are cut;
-//! - filelog and kubeletstats receivers: the node collector's pipelines have a place for them
-//!   (`receivers_of`), and a [`Note`] says that they are missing.
+//! What is written is accepted by our collector as it is: only components that it has, and of what users write only what
+//! was read here as the collector reads it. What the design asks for and the collector has not yet is left out and told of
+//! in a [`Note`]: receivers of files of logs and of the kubelet's metrics, for which the node collector's pipelines have
+//! a place (`receivers_of`).
+//!
+//! [`action`], [`processor`] and [`sampling`] make processors and rules of the objects that users write, one
+//! by one, so that one that is wrong costs only itself.
 
 mod actions;
 mod gateway;
 mod memory;
 mod node;
 mod parts;
+mod processors;
+mod sampling;
+mod scopes;
+mod statements;
 mod streams;
 
-pub use actions::{Action, AttributeChange};
+pub use actions::{ActionError, Facts, Processing, action};
 pub use gateway::{Gateway, Outlet, OutletState, gateway};
 pub use memory::MemoryLimits;
-pub use node::{NodeCollector, node};
+pub use node::{GatewayAddress, NodeCollector, node};
+pub use parts::{Component, HEALTH_PORT, METRICS_PORT, OTLP_GRPC_PORT, OTLP_HTTP_PORT};
+pub use processors::{ProcessorError, processor};
+pub use sampling::{Match, Rule, Rules, SamplingError, sampling};
 pub use streams::{DataStream, Name, Selector, Workload};
 
 use crate::destinations::SecretVariable;

@@ -1,26 +1,54 @@
 //! The node collector: from the node's ring and its pods to the gateway.
 
-use super::actions::Action;
-use super::parts::{self, Component, Document};
+use super::memory::MemoryLimits;
+use super::parts::{self, Component, Document, METRICS_PORT, OTLP_GRPC_PORT};
 use super::{Configuration, Note};
 use crate::destinations::Signal;
 use collector_config::Node;
 
 /// All that the node collector's configuration depends on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct NodeCollector {
     /// What some destination takes.
     pub signals: Vec<Signal>,
-    /// The gateway's service, as `odigos-gateway.odigos-system:4317`.
-    pub gateway: String,
+    /// Where the gateway is.
+    pub gateway: GatewayAddress,
+    /// Whether what is sent there is compressed.
+    pub compresses: bool,
     /// Odiglet's hand-over socket; nothing where no probe runs.
     pub socket: Option<String>,
     /// What is done on the node, in this order.
-    pub actions: Vec<Action>,
-    /// The container's limit, in MiB.
-    pub memory_mib: u64,
+    pub processors: Vec<Component>,
+    /// How much memory it may use.
+    pub memory: MemoryLimits,
+    /// Where it shows its own metrics.
+    pub metrics_port: u16,
     /// Where the queue is kept on disk; nowhere means in memory.
     pub queue_directory: Option<String>,
+}
+
+/// How the gateway is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GatewayAddress {
+    /// Its Service, as `odigos-gateway.odigos-system`.
+    pub service: String,
+    /// The Service that names each gateway's own address, if all spans of a trace must come to the same one.
+    pub by_trace: Option<String>,
+}
+
+impl Default for NodeCollector {
+    fn default() -> Self {
+        NodeCollector {
+            signals: Vec::new(),
+            gateway: GatewayAddress::default(),
+            compresses: false,
+            socket: None,
+            processors: Vec::new(),
+            memory: MemoryLimits::default(),
+            metrics_port: METRICS_PORT,
+            queue_directory: None,
+        }
+    }
 }
 
 /// The configuration. The container's variable NODE_NAME is the node's name.
@@ -35,14 +63,14 @@ pub fn node(input: &NodeCollector) -> Configuration {
         let settings = Node::map([("socket", socket.replace('$', "$$").into())]);
         document.receivers.push(("ebpf".to_owned(), settings));
     }
-    let mut notes = missing(input);
-    let processors = processors(input, &mut notes);
+    let processors = processors(input);
     document
         .processors
         .extend(processors.iter().map(|part| (part.id.clone(), part.settings.clone())));
-    document.exporters.push(("otlp/gateway".to_owned(), exporter(input)));
     for signal in parts::signals().filter(|signal| input.signals.contains(signal)) {
-        let exporters = ["otlp/gateway".to_owned()];
+        let (exporter, settings) = exporter(signal, input);
+        let exporters = [exporter.clone()];
+        document.exporters.push((exporter, settings));
         let receivers = receivers_of(signal, input);
         document.pipeline(
             signal.to_string(),
@@ -61,10 +89,10 @@ pub fn node(input: &NodeCollector) -> Configuration {
         document.receivers.truncate(1);
     }
     Configuration {
-        root: document.finish(),
+        root: document.finish(input.metrics_port),
         secrets: Vec::new(),
         outlets: Vec::new(),
-        notes,
+        notes: missing(input),
     }
 }
 
@@ -92,7 +120,7 @@ fn missing(input: &NodeCollector) -> Vec<Note> {
     missing.map(|(_, text)| Note(text.to_owned())).collect()
 }
 
-fn processors(input: &NodeCollector, notes: &mut Vec<Note>) -> Vec<Component> {
+fn processors(input: &NodeCollector) -> Vec<Component> {
     let all: Vec<Signal> = parts::signals().collect();
     let for_all = |(id, settings): (String, Node)| Component {
         id,
@@ -106,29 +134,43 @@ fn processors(input: &NodeCollector, notes: &mut Vec<Note>) -> Vec<Component> {
     ]);
     let node = Node::map([("attributes", Node::list([name]))]);
     let mut processors = vec![
-        for_all(parts::memory_limiter(input.memory_mib)),
+        for_all(parts::memory_limiter(input.memory)),
         for_all(("resource/node".to_owned(), node)),
     ];
-    for component in input.actions.iter().flat_map(Action::components) {
-        if parts::is_processor(&component.id) {
-            processors.push(component);
-        } else {
-            let id = component.id;
-            notes.push(Note(format!(
-                "the processor {id} is left out, since the collector has none of its type"
-            )));
-        }
-    }
+    processors.extend(input.processors.iter().cloned());
     processors.push(for_all(parts::batch()));
     processors
 }
 
-/// Inside of the cluster, without TLS.
-fn exporter(input: &NodeCollector) -> Node {
-    let settings = Node::map([
-        ("endpoint", input.gateway.replace('$', "$$").into()),
-        ("tls", Node::map([("insecure", true.into())])),
-        ("compression", "none".into()),
-    ]);
-    parts::delivery("otlp/gateway", settings, input.queue_directory.is_some())
+/// The exporter of a signal: by trace only where that is asked for, and for spans, since it takes a request apart.
+fn exporter(signal: Signal, input: &NodeCollector) -> (String, Node) {
+    let is_stored = input.queue_directory.is_some();
+    let settings = |endpoint: Option<String>| {
+        let endpoint = endpoint.map(|endpoint| ("endpoint", endpoint.replace('$', "$$").into()));
+        let compression = if input.compresses { "zstd" } else { "none" };
+        // Inside of the cluster, without TLS.
+        let others = [
+            ("tls", Node::map([("insecure", true.into())])),
+            ("compression", compression.into()),
+        ];
+        parts::delivery("otlp/gateway", Node::map(endpoint.into_iter().chain(others)), is_stored)
+    };
+    match &input.gateway.by_trace {
+        Some(service) if signal == Signal::Traces => {
+            let dns = Node::map([
+                ("hostname", service.replace('$', "$$").into()),
+                ("port", OTLP_GRPC_PORT.to_string().into()),
+            ]);
+            let settings = Node::map([
+                ("routing_key", "traceID".into()),
+                ("protocol", Node::map([("otlp", settings(None))])),
+                ("resolver", Node::map([("dns", dns)])),
+            ]);
+            ("loadbalancing/gateway".to_owned(), settings)
+        }
+        _ => {
+            let endpoint = format!("{}:{OTLP_GRPC_PORT}", input.gateway.service);
+            ("otlp/gateway".to_owned(), settings(Some(endpoint)))
+        }
+    }
 }

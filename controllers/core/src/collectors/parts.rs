@@ -5,19 +5,8 @@ use crate::destinations::Signal;
 use collector_config::{Entry, Node, Position, Value};
 use std::collections::BTreeSet;
 
-/// The processors of our collector: what a user's own may be.
-const PROCESSORS: [&str; 7] = [
-    "attributes",
-    "filter",
-    "probabilistic_sampler",
-    "resource",
-    "tail_sampling",
-    "transform",
-    "batch",
-];
-
 /// A component of some signals' pipelines.
-pub(super) type Component = crate::destinations::Exporter;
+pub type Component = crate::destinations::Exporter;
 
 /// A configuration that is being written.
 #[derive(Debug, Default)]
@@ -49,11 +38,12 @@ impl Document {
         !self.pipelines.is_empty()
     }
 
-    pub(super) fn finish(self) -> Node {
+    /// With the collector's own metrics at a port, for whoever scrapes the pod.
+    pub(super) fn finish(self, metrics_port: u16) -> Node {
         let extensions = Node::list(self.extensions.iter().map(|(id, _)| id.as_str().into()));
         let service = Node::map([
             ("extensions", extensions),
-            ("telemetry", telemetry()),
+            ("telemetry", telemetry(metrics_port)),
             ("pipelines", section(self.pipelines)),
         ]);
         let sections = [
@@ -80,9 +70,8 @@ fn section(components: Vec<(String, Node)>) -> Node {
     Value::Map(entries.collect()).into()
 }
 
-/// The collector's own metrics, for whoever scrapes the pod.
-fn telemetry() -> Node {
-    let prometheus = Node::map([("host", "0.0.0.0".into()), ("port", 8888.into())]);
+fn telemetry(metrics_port: u16) -> Node {
+    let prometheus = Node::map([("host", "0.0.0.0".into()), ("port", i64::from(metrics_port).into())]);
     let reader = Node::map([(
         "pull",
         Node::map([("exporter", Node::map([("prometheus", prometheus)]))]),
@@ -90,20 +79,34 @@ fn telemetry() -> Node {
     Node::map([("metrics", Node::map([("readers", Node::list([reader]))]))])
 }
 
+/// Where [`health_check`] answers.
+pub const HEALTH_PORT: u16 = 13133;
+/// Where OTLP over gRPC is received.
+pub const OTLP_GRPC_PORT: u16 = 4317;
+/// Where OTLP over HTTP is received.
+pub const OTLP_HTTP_PORT: u16 = 4318;
+/// Where a collector shows its own metrics, unless told otherwise.
+pub const METRICS_PORT: u16 = 8888;
+
+fn any_address(port: u16) -> Node {
+    Node::map([("endpoint", format!("0.0.0.0:{port}").into())])
+}
+
 pub(super) fn health_check() -> (String, Node) {
-    let settings = Node::map([("endpoint", "0.0.0.0:13133".into())]);
+    let settings = any_address(HEALTH_PORT);
     ("health_check".to_owned(), settings)
 }
 
 /// OTLP from anywhere in the cluster.
 pub(super) fn otlp_receiver() -> (String, Node) {
-    let at = |endpoint: &str| Node::map([("endpoint", endpoint.into())]);
-    let protocols = Node::map([("grpc", at("0.0.0.0:4317")), ("http", at("0.0.0.0:4318"))]);
+    let protocols = Node::map([
+        ("grpc", any_address(OTLP_GRPC_PORT)),
+        ("http", any_address(OTLP_HTTP_PORT)),
+    ]);
     ("otlp".to_owned(), Node::map([("protocols", protocols)]))
 }
 
-pub(super) fn memory_limiter(container_mib: u64) -> (String, Node) {
-    let limits = MemoryLimits::of(container_mib);
+pub(super) fn memory_limiter(limits: MemoryLimits) -> (String, Node) {
     let mib = |amount: u64| Node::from(i64::try_from(amount).unwrap_or(i64::MAX));
     let settings = [
         ("check_interval", "1s".into()),
@@ -165,11 +168,6 @@ pub(super) fn delivery(id: &str, settings: Node, is_stored: bool) -> Node {
         }
     }
     Value::Map(entries).into()
-}
-
-/// Whether our collector has the processor.
-pub(super) fn is_processor(id: &str) -> bool {
-    PROCESSORS.contains(&id.split('/').next().unwrap_or_default())
 }
 
 /// The ids of those that are for a signal.

@@ -1,7 +1,7 @@
 //! Which workloads' telemetry goes to a destination.
 
+use super::statements::{self, matches};
 use collector_config::Node;
-use std::fmt::Write;
 
 /// Workloads whose telemetry goes the same way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,35 +77,11 @@ fn workload(workload: &Workload) -> String {
     let key = format!("k8s.{}.name", kind.to_ascii_lowercase());
     let name = match name {
         Name::Exact(name) => equals(&key, name),
-        Name::Matching(pattern) => {
-            let (key, pattern) = (quoted(&key), quoted(&format!("^(?:{pattern})$")));
-            // An absent attribute is no text: the comparison keeps the match from failing.
-            format!("attributes[{key}] != nil and IsMatch(attributes[{key}], {pattern})")
-        }
+        Name::Matching(pattern) => matches("attributes", &key, &format!("^(?:{pattern})$")),
     };
     format!("({namespace} and {name})")
 }
 
 fn equals(key: &str, value: &str) -> String {
-    format!("attributes[{}] == {}", quoted(key), quoted(value))
-}
-
-/// A literal of the transformation language.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            // No name holds one; it must not end the literal.
-            c if c.is_control() => {
-                let _ = write!(out, " ");
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    statements::equals("attributes", key, value)
 }

@@ -15,6 +15,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(600);
 /// A pod this much younger than the hash may have been made before the webhook knew of it.
 const TAKES_EFFECT: Duration = Duration::from_secs(10);
 
+/// Nothing happens to a workload that waits for others, so it looks again by itself.
+const IN_QUEUE: Duration = Duration::from_secs(3);
+
 /// The apiserver asks the webhook on pods only of namespaces with something to inject, and learns of a new one with a delay.
 const UNTIL_THE_WEBHOOK_IS_ASKED: Duration = Duration::from_secs(2);
 
@@ -198,7 +201,9 @@ fn blocked(observed: &Observed<'_>, restores: bool) -> Option<Next> {
         "{} of at most {most} workloads are being rolled (rollout.maxConcurrentRollouts)",
         observed.others_under_way
     );
-    Some(Next::wait(WorkloadRollout::WaitingInQueue, message))
+    let next = Next::wait(WorkloadRollout::WaitingInQueue, message);
+    let again = Some(IN_QUEUE);
+    Some(Next { again, ..next })
 }
 
 /// Replaces the pods: one first, then all by the workload's controller, or one by one where budgets allow no more.

@@ -1,7 +1,7 @@
 use crate::support::{judge, snapshot};
-use collector_config::Node;
 use controllers_core::collectors::*;
 use controllers_core::destinations::{Destination, SecretReference, Signal};
+use serde_json::json;
 
 const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 
@@ -36,12 +36,11 @@ fn appdynamics() -> Outlet {
     outlet("appd", "appdynamics", &data, &["APPDYNAMICS_API_KEY"])
 }
 
-fn action(name: &str, change: AttributeChange) -> Action {
-    Action {
-        name: name.to_owned(),
-        signals: SIGNALS.to_vec(),
-        change,
-    }
+/// The processors of an Action for all signals.
+fn processors(name: &str, mut spec: serde_json::Value) -> Vec<Component> {
+    spec["signals"] = serde_json::json!(["TRACES", "METRICS", "LOGS"]);
+    let spec = serde_json::from_value(spec).unwrap();
+    action(name, &spec, &Facts::default()).unwrap().processors
 }
 
 fn check_gateway(name: &str, input: &Gateway) -> Configuration {
@@ -55,8 +54,7 @@ fn check_gateway(name: &str, input: &Gateway) -> Configuration {
 fn a_gateway_with_one_destination_sends_everything_there() {
     let input = Gateway {
         outlets: vec![otlp("one")],
-        replicas: 2,
-        memory_mib: 600,
+        memory: MemoryLimits::of(600),
         ..Gateway::default()
     };
     let configuration = check_gateway("gateway-one", &input);
@@ -71,7 +69,7 @@ fn a_gateway_with_one_destination_sends_everything_there() {
 fn a_gateway_without_a_usable_destination_still_runs() {
     let input = Gateway {
         outlets: vec![outlet("broken", "otlp", &[], &[])],
-        memory_mib: 300,
+        memory: MemoryLimits::of(300),
         ..Gateway::default()
     };
     let configuration = check_gateway("gateway-none", &input);
@@ -83,7 +81,7 @@ fn a_broken_destination_costs_only_itself() {
     let with = |outlets: Vec<Outlet>| {
         gateway(&Gateway {
             outlets,
-            memory_mib: 600,
+            memory: MemoryLimits::of(600),
             ..Gateway::default()
         })
     };
@@ -134,39 +132,28 @@ fn a_gateway_with_streams_actions_sampling_and_a_queue_on_disk() {
         }),
         ..otlp("selected")
     };
-    let policy = "{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}";
-    let cluster = AttributeChange::AddToResource {
-        attributes: vec![("k8s.cluster.name".to_owned(), "prod$".to_owned())],
-        overwrite: true,
-    };
+    let cluster = json!({"addClusterInfo": {
+        "clusterAttributes": [{"attributeName": "k8s.cluster.name", "attributeStringValue": "prod$"}],
+        "overwriteExistingValues": true,
+    }});
+    let deletion = json!({"deleteAttribute": {"attributeNamesToDelete": ["http.request.header.cookie"]}});
+    let rules = json!({
+        "noisyOperations": [{"operation": {"httpServer": {"route": "/healthz"}}, "percentageAtMost": 1}],
+        "highlyRelevantOperations": [{"error": true}],
+        "costReductionRules": [{"percentageAtMost": 10, "sourceScopes": {"namespaces": ["shop"]}}],
+    });
+    let mut sampled = Rules::default();
+    sampled.extend(sampling(&serde_json::from_value(rules).unwrap()).unwrap());
     let input = Gateway {
         outlets: vec![otlp("all"), selected, appdynamics()],
         data_streams: vec![stream],
-        actions: vec![
-            action("cluster", cluster),
-            action(
-                "secrets",
-                AttributeChange::Delete(vec!["http.request.header.cookie".to_owned()]),
-            ),
-            action(
-                "names",
-                AttributeChange::Rename(vec![("old".to_owned(), "new".to_owned())]),
-            ),
-            action(
-                "odd",
-                AttributeChange::Processor("groupbytrace".to_owned(), Node::map([])),
-            ),
-        ],
-        sampling: vec![Node::parse(policy, "").unwrap()],
-        replicas: 3,
-        memory_mib: 850,
+        processors: [processors("cluster", cluster), processors("secrets", deletion)].concat(),
+        sampling: sampled,
+        memory: MemoryLimits::of(850),
         queue_directory: Some("/var/lib/odigos/queue".to_owned()),
+        ..Gateway::default()
     };
     let configuration = check_gateway("gateway-streams", &input);
-    let notes: Vec<&str> = configuration.notes.iter().map(|note| note.0.as_str()).collect();
-    assert_eq!(notes.len(), 2, "{notes:?}");
-    assert!(notes[0].starts_with("the processor groupbytrace/action_odd is left out"));
-    assert!(notes[1].starts_with("whole traces are sampled by several gateways"));
     assert_eq!(
         configuration.secrets[0].variable,
         "DESTINATION_APPD__APPDYNAMICS_API_KEY"
@@ -177,9 +164,12 @@ fn a_gateway_with_streams_actions_sampling_and_a_queue_on_disk() {
 fn a_node_collector_sends_the_ring_and_otlp_to_the_gateway() {
     let mut input = NodeCollector {
         signals: SIGNALS.to_vec(),
-        gateway: "odigos-gateway.odigos-system:4317".to_owned(),
+        gateway: GatewayAddress {
+            service: "odigos-gateway.odigos-system".to_owned(),
+            by_trace: None,
+        },
         socket: Some("/run/odigos/odiglet.sock".to_owned()),
-        memory_mib: 500,
+        memory: MemoryLimits::of(500),
         ..NodeCollector::default()
     };
     let configuration = node(&input);

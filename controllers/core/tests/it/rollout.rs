@@ -229,6 +229,7 @@ fn others_that_are_under_way_come_first() {
     cluster.run(minutes(10));
     assert_eq!((cluster.evictions, cluster.rolls), (0, 0));
     assert_eq!(reason(&cluster), "WaitingInQueue");
+    assert!(cluster.decide().again.is_some(), "nothing else would wake it");
     cluster.others_under_way = 0;
     cluster.run(minutes(10));
     assert_eq!(reason(&cluster), "RolloutFinished");

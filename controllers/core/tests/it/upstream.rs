@@ -2,7 +2,7 @@
 
 use crate::support::{Extent, alone, sample};
 use collector_config::Node;
-use controllers_core::collectors::{Gateway, Outlet, gateway};
+use controllers_core::collectors::{Gateway, MemoryLimits, Outlet, gateway};
 use controllers_core::destinations::{self, SecretVariable, render};
 use std::path::PathBuf;
 use std::process::Command;
@@ -45,7 +45,7 @@ fn upstream_accepts_what_is_rendered_of_components_that_it_was_built_with() {
     outlet.destination.data.remove("OTLP_GRPC_CA_PEM");
     let input = Gateway {
         outlets: vec![outlet],
-        memory_mib: 600,
+        memory: MemoryLimits::of(600),
         ..Gateway::default()
     };
     check(&otelcol, "gateway", &gateway(&input).root, &[]);

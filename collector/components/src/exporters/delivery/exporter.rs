@@ -11,6 +11,7 @@ use crate::net::tls::TlsError;
 use collector_config::{ComponentId, Node, Section};
 use collector_engine::{BoxError, BoxFuture, Draining, Ended, Exporter, ExporterInput, Host, Placement, Queue};
 use http::HeaderMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where an exporter sends to, and how a request is written there.
@@ -56,7 +57,7 @@ impl Common {
         Ok(Requests {
             headers: self.headers.clone(),
             auth: self.auth.clone(),
-            compressor: self.compression.compressor()?,
+            compressor: self.compression.compressor()?.map(Arc::new),
             timeout: self.timeout,
         })
     }

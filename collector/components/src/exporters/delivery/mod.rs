@@ -47,6 +47,8 @@ pub enum Outcome {
         /// When it wants to be asked again.
         after: Option<Duration>,
     },
+    /// Its items go elsewhere now: see [`Transport::divide`].
+    Moved,
 }
 
 /// A way to a destination.
@@ -54,7 +56,12 @@ pub trait Transport: Send + Sync + 'static {
     /// A request as it goes out, encoded once for all attempts.
     type Request: Send + Sync;
 
-    /// Encodes the request of `payload`.
+    /// The parts of `payload` that go to different places, if there are several.
+    fn divide(&self, _payload: &Payload) -> Result<Option<Vec<Payload>>, Malformed> {
+        Ok(None)
+    }
+
+    /// Encodes the request of `payload`, which is not to be divided.
     fn encode(&self, payload: &Payload) -> Result<Self::Request, EncodeError>;
 
     /// Sends a request and waits for the answer, no longer than the exporter's timeout. Several may be on their way.
@@ -124,9 +131,10 @@ async fn run(transport: impl Transport, retry: Retry, consumers: usize, destinat
             biased;
             _ = flight.landed(), if flight.len() > 0 => {}
             next = input.next(), if open && flight.len() < consumers => match next {
-                Some(delivery) => {
+                // Parts that go to different places do not wait for each other. Nobody waits for a queue in memory.
+                Some(delivery) => for part in courier.divided(delivery) {
                     let courier = courier.clone();
-                    flight.launch(Box::pin(async move { courier.deliver(delivery).await }));
+                    flight.launch(Box::pin(async move { courier.deliver_parts(vec![part]).await }));
                 }
                 None => open = false,
             },
@@ -141,6 +149,8 @@ enum Whole {
     Left,
     /// The destination finds it too large, and says why.
     TooLarge(Claim, String),
+    /// Its items go elsewhere now.
+    Moved(Claim),
 }
 
 struct Courier<T> {
@@ -158,17 +168,37 @@ impl<T: Transport> Courier<T> {
     async fn deliver(&self, mut delivery: Delivery) -> Fate {
         // Who waits for a delivery that cannot be kept on disk waits until it has an end.
         let receipt = delivery.take_receipt();
-        let (mut parts, mut fate) = (vec![delivery], Fate::Done);
+        let fate = self.deliver_parts(self.divided(delivery)).await;
+        receipt.kept();
+        fate
+    }
+
+    /// Delivers requests that are not to be divided, the last first.
+    async fn deliver_parts(&self, mut parts: Vec<Delivery>) -> Fate {
+        let mut fate = Fate::Done;
         while let Some(part) = parts.pop() {
             let Delivery { payload, claim, .. } = part;
             match self.deliver_whole(&payload, claim).await {
                 Whole::Ended => {}
                 Whole::Left => fate = Fate::Left,
                 Whole::TooLarge(claim, why) => self.halve(payload, claim, &why, &mut parts),
+                Whole::Moved(claim) => parts.extend(self.divided(Delivery::part(payload, claim))),
             }
         }
-        receipt.kept();
         fate
+    }
+
+    /// The parts of a request that go to different places.
+    fn divided(&self, delivery: Delivery) -> Vec<Delivery> {
+        match self.transport.divide(&delivery.payload) {
+            Ok(None) => vec![delivery],
+            Ok(Some(payloads)) => parts_of(delivery.claim, payloads),
+            Err(error) => {
+                self.complain(&error.to_string(), "a request cannot be divided; its items are dropped");
+                delivery.claim.dropped(reason::MALFORMED);
+                Vec::new()
+            }
+        }
     }
 
     /// Delivers a request as it is.
@@ -206,6 +236,7 @@ impl<T: Transport> Courier<T> {
                     return Whole::Ended;
                 }
                 Outcome::TooLarge(why) => return Whole::TooLarge(claim, why),
+                Outcome::Moved => return Whole::Moved(claim),
                 Outcome::Later { reason, after } => {
                     if last && claim.is_stored() {
                         self.complain(&reason, "cannot deliver; what is on disk is left for the next start");
@@ -238,7 +269,7 @@ impl<T: Transport> Courier<T> {
     }
 
     /// Adds both halves of a request that is too large to `parts`, or drops its only item.
-    fn halve(&self, payload: Payload, mut claim: Claim, why: &str, parts: &mut Vec<Delivery>) {
+    fn halve(&self, payload: Payload, claim: Claim, why: &str, parts: &mut Vec<Delivery>) {
         let halves = halves(payload).unwrap_or_else(|error| {
             self.complain(&error.to_string(), "a request that is too large cannot be divided");
             Vec::new()
@@ -252,14 +283,8 @@ impl<T: Transport> Courier<T> {
             reason = why,
             "a request is too large; sending it in halves"
         );
-        // The first half is to be the next, and the last takes whatever the others leave of the claim.
-        let mut deliveries: Vec<Delivery> = Vec::with_capacity(halves.len());
-        for payload in halves {
-            let claim = claim.split(payload.items());
-            deliveries.push(Delivery::part(payload, claim));
-        }
-        claim.dropped(reason::MALFORMED);
-        parts.extend(deliveries.into_iter().rev());
+        // The first half is to be the next.
+        parts.extend(parts_of(claim, halves).into_iter().rev());
     }
 
     fn rejected(&self, rejected: usize, message: &str) {
@@ -287,6 +312,17 @@ impl<T: Transport> Courier<T> {
             tracing::info!(destination = self.destination, "delivering again");
         }
     }
+}
+
+/// Deliveries that share a duty. What they leave of it is dropped.
+fn parts_of(mut claim: Claim, payloads: Vec<Payload>) -> Vec<Delivery> {
+    let part = |payload: Payload| {
+        let claim = claim.split(payload.items());
+        Delivery::part(payload, claim)
+    };
+    let parts = payloads.into_iter().map(part).collect();
+    claim.dropped(reason::MALFORMED);
+    parts
 }
 
 /// A request in two, if it has more than one item.

@@ -8,13 +8,15 @@ use bytes::Bytes;
 use collector_pdata::{Payload, Signal};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, Request};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What an exporter's requests have in common.
+#[derive(Clone)]
 pub(crate) struct Requests {
     pub(super) headers: HeaderMap,
     pub(super) auth: Auth,
-    pub(super) compressor: Option<SharedCompressor>,
+    pub(super) compressor: Option<Arc<SharedCompressor>>,
     pub(super) timeout: Option<Duration>,
 }
 

@@ -15,7 +15,7 @@
 //!     sending_queue: {num_consumers: 10, queue_size: 1000, storage: file_storage}
 //! ```
 
-mod call;
+pub(crate) mod call;
 mod status;
 
 use super::delivery::Transport;
@@ -47,7 +47,9 @@ pub const RENAMED: ExporterFactory = ExporterFactory {
     ..FACTORY
 };
 
-struct Server {
+/// A server, and how it is spoken with.
+#[derive(Clone)]
+pub(crate) struct Server {
     endpoint: Endpoint,
     authority: Option<Authority>,
     tls: ClientTls,
@@ -74,19 +76,8 @@ fn read(section: &mut Section<'_, '_>) -> NetworkExporter<Server> {
             path: String::new(),
         }
     });
-    // The sizes of buffers are upstream's affair: nothing is copied here that they could bound.
-    for ignored in ["read_buffer_size", "write_buffer_size"] {
-        section.count(ignored, 0);
-    }
-    let server = Server {
-        tls: ClientTls::configure(section, endpoint.scheme == Scheme::Plain),
-        endpoint,
-        authority: authority(section),
-        client: client_settings(section),
-        dialer: None,
-    };
-    let encodings = [Encoding::Gzip, Encoding::Zstd];
-    NetworkExporter::new(server, Common::configure(section, &encodings, Duration::from_secs(5)))
+    let (server, common) = Server::read(section, endpoint);
+    NetworkExporter::new(server, common)
 }
 
 fn authority(section: &mut Section<'_, '_>) -> Option<Authority> {
@@ -124,6 +115,33 @@ fn keep_alive(section: &mut Section<'_, '_>) -> Option<KeepAlive> {
 }
 
 impl Server {
+    /// Reads all settings but the endpoint.
+    pub(crate) fn read(section: &mut Section<'_, '_>, endpoint: Endpoint) -> (Server, Common) {
+        // The sizes of buffers are upstream's affair: nothing is copied here that they could bound.
+        for ignored in ["read_buffer_size", "write_buffer_size"] {
+            section.count(ignored, 0);
+        }
+        let server = Server {
+            tls: ClientTls::configure(section, endpoint.scheme == Scheme::Plain),
+            endpoint,
+            authority: authority(section),
+            client: client_settings(section),
+            dialer: None,
+        };
+        let encodings = [Encoding::Gzip, Encoding::Zstd];
+        (server, Common::configure(section, &encodings, Duration::from_secs(5)))
+    }
+
+    /// The same at another place, ready to be dialled.
+    pub(crate) fn at(&self, endpoint: Endpoint) -> Result<Server, TlsError> {
+        let mut server = Server {
+            endpoint,
+            ..self.clone()
+        };
+        server.open()?;
+        Ok(server)
+    }
+
     /// What the scheme and `tls` say together: `http://` is plain whatever the rest, `https://` never is.
     fn dialer(&self) -> Result<Dialer, TlsError> {
         let plain = match self.endpoint.scheme {
