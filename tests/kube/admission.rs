@@ -190,7 +190,7 @@ fn nothing_is_written_without_a_change(plane: &ControlPlane, instrumentor: &Inst
 
 /// While nobody answers, objects pass; later they are not in anybody's way. A restart changes no certificate.
 fn what_slipped_in_can_be_touched_and_deleted(plane: &ControlPlane, instrumentor: Instrumentor) {
-    let before = (version(plane, &SECRET), version(plane, &VALIDATING));
+    let before = (version(plane, &SECRET), bundle(plane));
     instrumentor.kill();
     let slipped = SOURCE
         .replace("NAME, namespace: default, kind", "slipped, namespace: shop, kind")
@@ -201,7 +201,7 @@ fn what_slipped_in_can_be_touched_and_deleted(plane: &ControlPlane, instrumentor
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     let instrumentor = Instrumentor::start(plane, Lifetime::Days);
     instrumentor.until_it_refuses(plane);
-    assert_eq!((version(plane, &SECRET), version(plane, &VALIDATING)), before);
+    assert_eq!((version(plane, &SECRET), bundle(plane)), before);
     plane.kubectl_prints(&["annotate", "source", "slipped", "a=b"]).unwrap();
     let change = r#"{"spec":{"disableInstrumentation":true}}"#;
     let (is_taken, error) = apply(plane, &["patch", "source", "slipped", "--type=merge", "-p", change], "");
