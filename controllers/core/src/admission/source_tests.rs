@@ -183,12 +183,15 @@ fn a_second_source_for_a_workload_is_refused() {
     let mut second = cart();
     second.metadata.name = Some("other".to_owned());
     assert_eq!(
-        findings(&second, None, &[first.clone()]).sentence(),
+        findings(&second, None, std::slice::from_ref(&first)).sentence(),
         "spec.workload: Deployment \"cart\" has the Source \"cart\" already: change or delete that one"
     );
     let mut itself = cart();
     itself.spec.disable_instrumentation = Some(true);
-    assert_eq!(findings(&itself, Some(&cart()), &[first.clone()]), Findings::default());
+    assert_eq!(
+        findings(&itself, Some(&cart()), std::slice::from_ref(&first)),
+        Findings::default()
+    );
     second.spec.match_workload_name_as_regex = Some(true);
     assert_eq!(findings(&second, None, &[first]), Findings::default());
 }

@@ -434,4 +434,44 @@ mod tests {
         assert!(!effective.document.to_yaml().contains("hush"));
         assert!(effective.findings[0].message.contains("Secret odigos-oidc"));
     }
+
+    /// What a source may say over time: nothing, something right, something wrong.
+    const SAYINGS: [Option<&str>; 4] = [
+        None,
+        Some("clusterName: a\n"),
+        Some("clusterName: b\nprofiles: [kratos]\n"),
+        Some("clusterNam: c\n"),
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn any_order_of_changes_ends_in_the_same_configuration(
+            changes in proptest::collection::vec((0..3_usize, 0..4_usize), 0..12),
+            last in proptest::array::uniform3(0..3_usize),
+        ) {
+            let say = |documents: &mut Documents, source: usize, saying: usize| {
+                match SAYINGS[saying] {
+                    Some(text) => documents.insert(SOURCES[source].to_owned(), text.to_owned()),
+                    None => documents.remove(SOURCES[source]),
+                };
+            };
+            let (mut written, mut accepted) = (Documents::new(), Documents::new());
+            for (source, saying) in changes {
+                say(&mut written, source, saying);
+                let effective = super::effective(&written, &accepted);
+                for source in SOURCES {
+                    proptest::prop_assert_eq!(
+                        effective.findings.iter().any(|it| it.source == source && it.refused),
+                        written.get(source).map(String::as_str) == SAYINGS[3]
+                    );
+                }
+                accepted = effective.accepted;
+            }
+            (0..3).for_each(|source| say(&mut written, source, last[source]));
+            proptest::prop_assert_eq!(
+                super::effective(&written, &accepted),
+                super::effective(&written, &Documents::new())
+            );
+        }
+    }
 }
