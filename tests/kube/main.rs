@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![forbid(unsafe_code)]
 
+mod admission;
 mod definitions;
 mod instrumentor;
 mod rollouts;

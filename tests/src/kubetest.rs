@@ -105,6 +105,11 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// The file for KUBECONFIG with which one is the administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
     /// A file for KUBECONFIG with which one is a service account and nobody else; below `folder`.
     pub fn kubeconfig_of(&self, namespace: &str, account: &str, folder: &Path) -> Result<PathBuf> {
         let token = self.kubectl_prints(&["create", "token", account, "-n", namespace])?;
