@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod autoscaler;
 pub mod instrumentor;
 pub mod rim;

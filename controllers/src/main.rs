@@ -3,23 +3,37 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
+use controllers::admission::{self, AdmissionOptions};
 use controllers::rim::{Component, Options, Program};
 use controllers::{autoscaler, instrumentor, scheduler};
 use kit::logging::{self, Encoding};
 use std::process::ExitCode;
 
+/// The control plane: each component is a process of its own. The apiserver is found through KUBECONFIG, or from within a
+/// pod. The level of the log is ODIGOS_LOG, `info` by default.
+#[derive(Debug, Parser)]
+#[command(name = "odigos-controllers", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// Of the instrumentor alone.
+    #[command(flatten)]
+    admission: AdmissionOptions,
+}
+
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let encoding = if options.log_json {
+    let arguments = Arguments::parse();
+    let encoding = if arguments.options.log_json {
         Encoding::Json
     } else {
         Encoding::Console
     };
     logging::init_as("info", encoding);
-    match run(&options) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "{} has failed", options.component.name());
+            let name = arguments.options.component.name();
+            tracing::error!(error = format!("{error:#}"), "{name} has failed");
             ExitCode::FAILURE
         }
     }
@@ -27,12 +41,13 @@ fn main() -> ExitCode {
 
 /// One thread is enough for what waits mostly, and costs least when idle.
 #[tokio::main(flavor = "current_thread")]
-async fn run(options: &Options) -> anyhow::Result<()> {
-    let mut program = Program::new(options).await?;
-    match options.component {
+async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut program = Program::new(&arguments.options).await?;
+    match arguments.options.component {
         Component::Scheduler => scheduler::assemble(&mut program),
         Component::Instrumentor => {
-            instrumentor::assemble(&mut program);
+            let injector = instrumentor::assemble(&mut program);
+            admission::assemble(&mut program, &arguments.admission, injector).await?;
         }
         Component::Autoscaler => autoscaler::assemble(&mut program),
     }

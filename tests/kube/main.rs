@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 #![forbid(unsafe_code)]
 
+mod admission;
 mod definitions;
 mod instrumentor;
+mod rollouts;
 mod scheduler;

@@ -19,6 +19,24 @@ pub struct Component {
 impl Component {
     /// Starts it; `folder` keeps its log.
     pub fn start(component: &str, namespace: &str, kubeconfig: &Path, folder: &Path) -> Result<Self> {
+        // Several may run on one machine, and the apiserver reaches none of them there.
+        Self::start_with(
+            component,
+            namespace,
+            kubeconfig,
+            folder,
+            &["--webhook-listen=127.0.0.1:0"],
+        )
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_with(
+        component: &str,
+        namespace: &str,
+        kubeconfig: &Path,
+        folder: &Path,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let admin = free_address()?;
         let log = folder.join(format!("{component}-{}.log", admin.port()));
         let child = Command::new(binary()?)
@@ -29,6 +47,7 @@ impl Component {
                 "--metrics-listen",
                 &admin.to_string(),
             ])
+            .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -22,15 +22,20 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Brings it up. `tests/kubetest/setup.sh` must have been run; needs root.
     pub fn start() -> Result<Self> {
-        Self::start_with("control")
+        Self::start_as("control")
     }
 
     /// Brings up etcd and the apiserver only: nothing acts on what is made, and nothing is added to it.
     pub fn start_apiserver() -> Result<Self> {
-        Self::start_with("api")
+        Self::start_as("api")
     }
 
-    fn start_with(part: &str) -> Result<Self> {
+    /// The same with a node: kubelet, containerd and the image `busybox:1`. Pods run.
+    pub fn start_with_node() -> Result<Self> {
+        Self::start_as("all")
+    }
+
+    fn start_as(what: &str) -> Result<Self> {
         let folder = folder()?;
         let lock = folder.join(".tests");
         let lock = File::create(&lock).with_context(|| format!("{}: run tests/kubetest/setup.sh", lock.display()))?;
@@ -41,13 +46,8 @@ impl ControlPlane {
         };
         // What a killed run has left would be neither fresh nor ours.
         plane.script(&["stop.sh", "--wipe"])?;
-        plane.script(&["start.sh", part])?;
+        plane.script(&["start.sh", what])?;
         Ok(plane)
-    }
-
-    /// The file for KUBECONFIG with which one may do everything.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("kubeconfig")
     }
 
     /// Runs kubectl with text on its standard input; the exit status is the caller's to judge.
@@ -108,6 +108,11 @@ impl ControlPlane {
             self.apply(&text.replace("{{ .Release.Namespace }}", namespace))?;
         }
         Ok(())
+    }
+
+    /// The file for KUBECONFIG with which one is the administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
     }
 
     /// A file for KUBECONFIG with which one is a service account and nobody else; below `folder`.

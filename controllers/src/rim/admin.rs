@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// Nobody here has anything to say for longer.
 const LONGEST_CONNECTION: Duration = Duration::from_secs(30);
 
-/// Answers, for ever. `waits_for` names the caches that are not filled yet.
+/// Answers, for ever. `waits_for` names the caches, and what else must be there before the process is ready.
 pub async fn serve(listener: TcpListener, metrics: Metrics, waits_for: Vec<(&'static str, watch::Receiver<bool>)>) {
     loop {
         match listener.accept().await {
@@ -70,7 +70,7 @@ fn readiness(waits_for: &[(&'static str, watch::Receiver<bool>)]) -> (StatusCode
         [] => (StatusCode::OK, "ok\n".to_owned()),
         kinds => (
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("waits for the list of: {}\n", kinds.join(", ")),
+            format!("waits for: {}\n", kinds.join(", ")),
         ),
     }
 }
@@ -92,6 +92,6 @@ mod tests {
         assert_eq!(status("/metrics", false), StatusCode::OK);
         assert_eq!(status("/", true), StatusCode::NOT_FOUND);
         let waits_for = [("Source", watch::channel(false).1)];
-        assert_eq!(readiness(&waits_for).1, "waits for the list of: Source\n");
+        assert_eq!(readiness(&waits_for).1, "waits for: Source\n");
     }
 }

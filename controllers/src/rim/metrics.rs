@@ -22,6 +22,13 @@ struct Figures {
     restarts: Family<Kind, Counter>,
     cached: Family<Kind, Gauge>,
     leader: Gauge,
+    admissions: Family<Admission, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Admission {
+    webhook: String,
+    verdict: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -109,6 +116,12 @@ impl Default for Metrics {
                 "Whether this process decides: 1 or 0",
                 Gauge::default(),
             ),
+            admissions: register(
+                &mut registry,
+                "admissions",
+                "Questions of the apiserver by webhook and by what became of them",
+                Family::default(),
+            ),
             registry,
         };
         Self(Arc::new(figures))
@@ -169,6 +182,15 @@ impl Metrics {
     /// Whether this process decides.
     pub fn leads(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
+    }
+
+    /// A question of the apiserver was answered.
+    pub fn admitted(&self, webhook: &str, verdict: &str) {
+        let label = Admission {
+            webhook: webhook.to_owned(),
+            verdict: verdict.to_owned(),
+        };
+        self.0.admissions.get_or_create(&label).inc();
     }
 
     /// All figures as text.

@@ -29,6 +29,7 @@ pub struct Program {
     admin: TcpListener,
     watches: Vec<BoxFuture<'static, ()>>,
     waits_for: Vec<(&'static str, watch::Receiver<bool>)>,
+    ready_when: Vec<(&'static str, watch::Receiver<bool>)>,
     controllers: Vec<BoxFuture<'static, ()>>,
     services: Vec<BoxFuture<'static, Result<()>>>,
     drain: Drain,
@@ -53,6 +54,7 @@ impl Program {
             admin,
             watches: Vec::new(),
             waits_for: Vec::new(),
+            ready_when: Vec::new(),
             controllers: Vec::new(),
             services: Vec::new(),
             drain,
@@ -98,6 +100,11 @@ impl Program {
         self.services.push(Box::pin(run));
     }
 
+    /// What a service needs before this process counts as ready, beside the caches; it leads without.
+    pub fn ready_when(&mut self, what: &'static str, is_so: watch::Receiver<bool>) {
+        self.ready_when.push((what, is_so));
+    }
+
     /// The signal that the program ends, for a service.
     pub fn draining(&self) -> Draining {
         self.draining.clone()
@@ -110,7 +117,7 @@ impl Program {
         background.spawn(admin::serve(
             self.admin,
             self.context.metrics.clone(),
-            self.waits_for.clone(),
+            [self.waits_for.clone(), self.ready_when].concat(),
         ));
         for watch in self.watches {
             background.spawn(watch);

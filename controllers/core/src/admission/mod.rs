@@ -1,9 +1,8 @@
 //! What users may write: defaults, refusals and warnings for Sources, Actions, InstrumentationRules and Destinations, and the
 //! AdmissionReviews in which the apiserver asks for them.
 //!
-//! A refusal names every problem at once: where it is, as a path into the object, and what to change. The same functions serve
-//! the reconcilers, which meet objects that were written while nobody answered the apiserver's questions. Rules that an object
-//! alone can break stand in its schema too, which refuses first.
+//! A refusal names every problem at once: where it is, as a path into the object, and what to change. Rules that an
+//! object alone can break stand in its schema too, which refuses first.
 
 pub mod action;
 pub mod certificates;

@@ -2,7 +2,7 @@
 //!
 //! Nothing here may block a cluster: every webhook that does not answer is ignored, none is asked for longer than some seconds,
 //! and the configurations belong to an object that goes away with the product. Objects of ours that slip in meanwhile are
-//! judged by the reconcilers, with the same functions.
+//! met by the reconcilers, which do not act on what is wrong.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{

@@ -240,9 +240,8 @@ fn a_new_secret_replaces_the_pods_and_those_of_before_keep_their_file() {
     assert_eq!(after.keys().collect::<Vec<_>>(), [&new_file]);
 }
 
-#[test]
-fn what_is_broken_costs_only_itself_and_says_what_to_do() {
-    let good = decide(&cluster());
+/// A cluster in which one object of each kind, or more, cannot be used.
+fn partly_broken() -> Observed {
     let mut observed = cluster();
     let destination = |name: &str, spec: Value| object("Destination", name, spec);
     let otlp = |endpoint: Value, more: Value| {
@@ -283,7 +282,13 @@ fn what_is_broken_costs_only_itself_and_says_what_to_do() {
     ];
     let rule = json!({"costReductionRules": [{"percentageAtMost": 101}]});
     observed.samplings = vec![object("Sampling", "too-much", rule)];
-    let decision = decide(&observed);
+    observed
+}
+
+#[test]
+fn what_is_broken_costs_only_itself_and_says_what_to_do() {
+    let good = decide(&cluster());
+    let decision = decide(&partly_broken());
     assert_eq!(gateway_configuration(&decision), gateway_configuration(&good));
     assert!(verdict(&decision, Kind::Destination, "honey").holds);
     let expected = [
