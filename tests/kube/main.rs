@@ -6,4 +6,5 @@
 mod admission;
 mod definitions;
 mod instrumentor;
+mod rollouts;
 mod scheduler;

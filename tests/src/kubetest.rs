@@ -22,6 +22,15 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Brings it up. `tests/kubetest/setup.sh` must have been run; needs root.
     pub fn start() -> Result<Self> {
+        Self::start_as("control")
+    }
+
+    /// The same with a node: kubelet, containerd and the image `busybox:1`. Pods run.
+    pub fn start_with_node() -> Result<Self> {
+        Self::start_as("all")
+    }
+
+    fn start_as(what: &str) -> Result<Self> {
         let folder = folder()?;
         let lock = folder.join(".tests");
         let lock = File::create(&lock).with_context(|| format!("{}: run tests/kubetest/setup.sh", lock.display()))?;
@@ -32,7 +41,7 @@ impl ControlPlane {
         };
         // What a killed run has left would be neither fresh nor ours.
         plane.script(&["stop.sh", "--wipe"])?;
-        plane.script(&["start.sh", "control"])?;
+        plane.script(&["start.sh", what])?;
         Ok(plane)
     }
 
