@@ -73,7 +73,7 @@ pub fn findings(source: &Source, before: Option<&Source>, neighbours: &[Neighbou
         return findings;
     }
     if let Some(before) = before {
-        if before.spec == source.spec && before.metadata.labels == source.metadata.labels {
+        if before.spec == source.spec && completed_labels(before) == completed_labels(source) {
             return findings;
         }
         changes(source, before, &mut findings);
@@ -91,6 +91,13 @@ pub fn findings(source: &Source, before: Option<&Source>, neighbours: &[Neighbou
         duplicates(source, neighbours, &mut findings);
     }
     findings
+}
+
+/// The labels with those that are filled in: filling them in is no change of the user's.
+fn completed_labels(source: &Source) -> BTreeMap<&str, &str> {
+    let labels = source.metadata.labels.iter().flatten();
+    let labels = labels.map(|(label, value)| (label.as_str(), value.as_str()));
+    missing_labels(source).into_iter().chain(labels).collect()
 }
 
 /// Whether the workload's name is a pattern.

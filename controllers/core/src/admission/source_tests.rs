@@ -171,6 +171,12 @@ fn what_was_taken_once_can_still_be_touched_and_deleted() {
     let mut annotated = before.clone();
     annotated.metadata.annotations = Some(BTreeMap::from([("a".to_owned(), "b".to_owned())]));
     assert_eq!(findings(&annotated, Some(&before), &[]), Findings::default());
+    // The labels that are filled in on the way are no change.
+    let labels = missing_labels(&before)
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    annotated.metadata.labels = Some(labels.collect());
+    assert_eq!(findings(&annotated, Some(&before), &[]), Findings::default());
     let mut deleted: Value = serde_json::to_value(&before).unwrap();
     deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let deleted: Source = serde_json::from_value(deleted).unwrap();
