@@ -133,7 +133,11 @@ fn a_workload_cannot_be_exchanged(plane: &ControlPlane) {
 
 fn people_are_told_what_fields_mean(plane: &ControlPlane) {
     let explained = plane.kubectl_prints(&["explain", "source.spec"]).unwrap();
-    for words in ["The workload that is meant", "-required-", "Excludes the workload"] {
+    for words in [
+        "The workload that is meant",
+        "-required-",
+        "True to leave the workload alone",
+    ] {
         assert!(explained.contains(words), "{explained}");
     }
     let listed = plane.kubectl_prints(&["get", "src", "cart"]).unwrap();
